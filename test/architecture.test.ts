@@ -1,0 +1,82 @@
+/**
+ * The map, enforced: which room may import which, and which files may touch the world.
+ *
+ * A room is a folder of src/. Every room may import itself and `model`; all other doors stand in
+ * DOORS with their reason. `guard.ts` joins the rooms of the hot path; `main.ts` and `cli.ts` and
+ * the commands in `cli/` join everything; nothing imports them but themselves.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const SRC = resolve(import.meta.dirname, '../src')
+
+const DOORS: Record<string, readonly string[]> = {
+  guard: ['session', 'automata', 'vocabulary', 'classifiers', 'pii', 'tools', 'policy', 'decoding'],
+  session: ['automata', 'vocabulary'], // a session walks a token program over token bytes
+  automata: ['vocabulary'], // a token program is an automaton crossed with a vocabulary
+  step: [],
+  stream: ['automata', 'pii', 'tools'], // the holdback runs the same automaton over text
+  tools: ['automata'], // taint compares folded forms
+  policy: ['automata', 'decoding'], // compiling a policy compiles its bans
+  classifiers: [],
+  proxy: ['stream', 'policy', 'tools'],
+  engine: ['automata', 'vocabulary'], // the embedded engine runs token programs as the plugin does
+}
+const TOP = ['main', 'cli']
+const WORLD =
+  /^node:(fs|net|http|https|http2|os|process|timers|child_process|worker_threads|readline|tty|dns|tls|cluster|dgram|perf_hooks)/
+const WORLD_PACKAGES = [
+  '@grpc/',
+  'grpc-health-check',
+  'onnxruntime-node',
+  'pino',
+  'undici',
+  'prom-client',
+  '@xenova/',
+]
+const WORLD_FILE =
+  /(^|-)(grpc|http|file|files|onnx|env|worker|process|clock|log|prometheus|socket|cli|watch|terminal|hub)\.ts$/
+
+type Import = { readonly file: string; readonly target: string }
+
+function sources(dir: string): string[] {
+  return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(dir, entry.name)
+    if (entry.isDirectory()) return sources(path)
+    return entry.name.endsWith('.ts') ? [path] : []
+  })
+}
+
+function imports(): Import[] {
+  return sources(SRC).flatMap((path) => {
+    const text = readFileSync(path, 'utf8')
+    const found = text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s+['"]([^'"]+)['"]/g)
+    return [...found].map((m) => ({ file: relative(SRC, path), target: m[1] ?? '' }))
+  })
+}
+
+const room = (file: string): string => (file.split('/')[0] ?? '').replace(/\.ts$/, '')
+const all = imports()
+
+describe('architecture', () => {
+  it('lets a room import only itself, model, and the doors in the table', () => {
+    const wrong = all.flatMap(({ file, target }) => {
+      if (!target.startsWith('.')) return []
+      const from = room(file)
+      const to = room(relative(SRC, resolve(SRC, dirname(file), target)))
+      const open = TOP.includes(from) || from === to || to === 'model'
+      return open || DOORS[from]?.includes(to) === true ? [] : [`${file} -> ${to}`]
+    })
+    expect(wrong).toEqual([])
+  })
+
+  it('touches the world only in files that are named after what they touch', () => {
+    const wrong = all.flatMap(({ file, target }) => {
+      const touches = WORLD.test(target) || WORLD_PACKAGES.some((p) => target.startsWith(p))
+      const named = TOP.includes(room(file)) || WORLD_FILE.test(file) || room(file) === 'proxy'
+      return touches && !named ? [`${file} -> ${target}`] : []
+    })
+    expect(wrong).toEqual([])
+  })
+})
