@@ -58,7 +58,8 @@ function choose(index) {
   const item = state.presets[index]
   if (!item) return
   $('prompt').value = item.prompt
-  if (item.parameters?.temperature !== undefined) $('temperature').value = item.parameters.temperature
+  if (item.parameters?.temperature !== undefined)
+    $('temperature').value = item.parameters.temperature
   if (item.parameters?.max_tokens !== undefined) $('max-tokens').value = item.parameters.max_tokens
   ;[...$('presets').children].forEach((b, i) => b.setAttribute('aria-pressed', String(i === index)))
 }
@@ -77,7 +78,10 @@ async function run() {
       headers: { 'content-type': 'application/json' },
       signal: running.signal,
       body: JSON.stringify({
-        preset: state.presets[preset]?.prompt === $('prompt').value ? state.presets[preset].id : undefined,
+        preset:
+          state.presets[preset]?.prompt === $('prompt').value
+            ? state.presets[preset].id
+            : undefined,
         prompt: $('prompt').value,
         temperature: Number($('temperature').value),
         max_tokens: Number($('max-tokens').value),
@@ -87,7 +91,8 @@ async function run() {
     if (!response.ok) throw new Error((await response.json()).error?.message ?? response.statusText)
     for await (const event of events(response.body)) pending.push(event)
   } catch (error) {
-    if (error.name !== 'AbortError') for (const side of SIDES) meter(side, `failed: ${error.message}`)
+    if (error.name !== 'AbortError')
+      for (const side of SIDES) meter(side, `failed: ${error.message}`)
   } finally {
     running = null
     $('run').disabled = false
@@ -136,14 +141,18 @@ function frame() {
   if (pending.length === 0) return
   const started = performance.now()
   const batch = pending.splice(0, 400)
-  const fresh = { plain: document.createDocumentFragment(), guarded: document.createDocumentFragment() }
+  const fresh = {
+    plain: document.createDocumentFragment(),
+    guarded: document.createDocumentFragment(),
+  }
   const rows = document.createDocumentFragment()
   let grew = false
   for (const event of batch) grew = apply(event, fresh, rows) || grew
   for (const side of SIDES) if (fresh[side].childNodes.length) append($(side), fresh[side])
   if (rows.childNodes.length) {
     $('decisions').prepend(rows)
-    while ($('decisions').childElementCount > MAX_DECISIONS) $('decisions').lastElementChild.remove()
+    while ($('decisions').childElementCount > MAX_DECISIONS)
+      $('decisions').lastElementChild.remove()
   }
   if (grew) for (const curve of Object.values(curves)) curve.draw()
   if ($('received').textContent.length !== received.length) $('received').textContent = received
@@ -213,7 +222,14 @@ function setFate(side, position, fate) {
 
 function decisionRow(event) {
   const row = document.createElement('tr')
-  for (const value of [event.at, event.rule, event.phase, event.mode, event.action, event.regulation ?? '']) {
+  for (const value of [
+    event.at,
+    event.rule,
+    event.phase,
+    event.mode,
+    event.action,
+    event.regulation ?? '',
+  ]) {
     const cell = document.createElement('td')
     cell.textContent = String(value)
     row.append(cell)
@@ -263,7 +279,11 @@ function showToken(token) {
     text.textContent = JSON.stringify(wish.text)
     row.insertCell().textContent = `${(wish.p * 100).toFixed(1)} %`
     const verdict = row.insertCell()
-    verdict.textContent = wish.denied ? `forbidden by ${wish.rule || 'a ban'}` : wish.id === token.id ? 'said' : 'allowed'
+    verdict.textContent = wish.denied
+      ? `forbidden by ${wish.rule || 'a ban'}`
+      : wish.id === token.id
+        ? 'said'
+        : 'allowed'
     if (wish.denied) verdict.className = 'denied'
   }
   body.replaceChildren(what, table)
@@ -363,7 +383,11 @@ async function applyPolicy() {
   const text = $('policy').value
   $('policy-status').textContent = 'Compiling…'
   try {
-    const response = await fetch('/playground/api/policy', { method: 'PUT', headers: { 'content-type': 'application/yaml' }, body: text })
+    const response = await fetch('/playground/api/policy', {
+      method: 'PUT',
+      headers: { 'content-type': 'application/yaml' },
+      body: text,
+    })
     const answer = await response.json()
     if (response.ok) {
       showPolicy(answer.policy)
@@ -383,7 +407,9 @@ function showErrors(errors) {
       const item = document.createElement('li')
       const link = document.createElement('button')
       link.type = 'button'
-      link.textContent = error.line ? `line ${error.line}, column ${error.column ?? 1}: ${error.message}` : error.message
+      link.textContent = error.line
+        ? `line ${error.line}, column ${error.column ?? 1}: ${error.message}`
+        : error.message
       link.onclick = () => goTo(error.line ?? 1, error.column ?? 1)
       item.append(link)
       return item
