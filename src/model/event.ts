@@ -1,0 +1,33 @@
+/** What happened, told to whoever watches: the playground, `checkstream watch`, tests. Never waited for. */
+import type { Adapt } from './directive.ts'
+import type { RuleFiring } from './decision.ts'
+
+export type GuardEvent =
+  | {
+      readonly kind: 'opened'
+      readonly requestId: string
+      readonly tenant: string
+      readonly policy: string
+      readonly model: string
+    }
+  /** Tokens of one request that one Step reported. */
+  | {
+      readonly kind: 'tokens'
+      readonly requestId: string
+      readonly position: number
+      readonly count: number
+      /** Highest calibrated risk of the last token, when a scorer is loaded. */
+      readonly risk?: number
+      readonly adapt?: Adapt
+      /** Time spent on the whole Step in the sidecar, in microseconds. */
+      readonly addedUs: number
+    }
+  | {
+      readonly kind: 'decision'
+      readonly requestId: string
+      readonly position: number
+      readonly firings: readonly RuleFiring[]
+    }
+  | { readonly kind: 'closed'; readonly requestId: string; readonly tokens: number }
+  | { readonly kind: 'engine'; readonly engine: string; readonly attached: boolean }
+  | { readonly kind: 'policy'; readonly revision: string; readonly error?: string }
