@@ -1,0 +1,128 @@
+/**
+ * `checkstream watch`: the live view in a terminal. Reads the sidecar's event stream and redraws at
+ * most ten times a second; reconnects by itself while the sidecar restarts. `q` or Ctrl-C ends it.
+ */
+import { request } from 'node:http'
+import { emitKeypressEvents } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { GuardError } from '../model/errors.ts'
+import type { GuardEvent } from '../model/event.ts'
+import { Screen } from './screen.ts'
+
+const REDRAW_MS = 100
+const RECONNECT_MS = 1000
+const MAX_LINE = 1 << 20
+
+/** Exit code. `--url` names the sidecar; `--once` prints one view after a second and ends. */
+export async function runWatch(argv: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      url: { type: 'string', default: 'http://127.0.0.1:8080' },
+      key: { type: 'string' },
+      once: { type: 'boolean', default: false },
+    },
+  })
+  const url = parseUrl(values.url)
+  const screen = new Screen()
+  const stop = new AbortController()
+  const reading = follow(url, values.key, screen, stop.signal)
+  if (values.once) {
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    process.stdout.write(`${screen.lines(120, 40).join('\n')}\n`)
+  } else await draw(screen, stop.signal)
+  stop.abort()
+  await reading
+  return 0
+}
+
+function parseUrl(text: string): URL {
+  try {
+    return new URL('/admin/events', text)
+  } catch {
+    throw new GuardError('config_invalid', `--url: expected an http address, got ${text}`)
+  }
+}
+
+async function follow(
+  url: URL,
+  key: string | undefined,
+  screen: Screen,
+  stop: AbortSignal,
+): Promise<void> {
+  while (!stop.aborted) {
+    await readEvents(url, key, screen, stop)
+    await new Promise((resolve) => setTimeout(resolve, stop.aborted ? 0 : RECONNECT_MS))
+  }
+}
+
+/** Resolves when the stream ends for whatever reason; the view says that the engine is gone. */
+function readEvents(
+  url: URL,
+  key: string | undefined,
+  screen: Screen,
+  stop: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const headers = key === undefined ? {} : { authorization: `Bearer ${key}` }
+    const down = (reason: string): void => {
+      screen.apply({ kind: 'engine', engine: `sidecar ${url.host} (${reason})`, attached: false })
+      resolve()
+    }
+    const outgoing = request(url, { headers, signal: stop }, (response) => {
+      if (response.statusCode !== 200) {
+        response.resume()
+        down(`HTTP ${response.statusCode}`)
+        return
+      }
+      let rest = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => {
+        rest += chunk
+        const lines = rest.split('\n')
+        rest = (lines.pop() ?? '').slice(-MAX_LINE)
+        for (const line of lines) applyLine(screen, line)
+      })
+      response.on('close', resolve)
+    })
+    outgoing.on('error', (error) => (stop.aborted ? resolve() : down(error.message)))
+    outgoing.end()
+  })
+}
+
+function applyLine(screen: Screen, line: string): void {
+  if (line.startsWith('data: ')) screen.apply(JSON.parse(line.slice(6)) as GuardEvent)
+}
+
+/** Draws until `q`, Ctrl-C or SIGTERM; the terminal is restored whatever happens. */
+async function draw(screen: Screen, stop: AbortSignal): Promise<void> {
+  const out = process.stdout
+  out.write('\u001b[?1049h\u001b[?25l')
+  const timer = setInterval(() => {
+    const lines = screen.lines(out.columns ?? 100, (out.rows ?? 30) - 1)
+    out.write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join('\n')}\u001b[J`)
+  }, REDRAW_MS)
+  try {
+    await untilQuit(stop)
+  } finally {
+    clearInterval(timer)
+    out.write('\u001b[?25h\u001b[?1049l')
+  }
+}
+
+function untilQuit(stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    stop.addEventListener('abort', () => resolve(), { once: true })
+    process.once('SIGINT', () => resolve())
+    process.once('SIGTERM', () => resolve())
+    if (!process.stdin.isTTY) return
+    emitKeypressEvents(process.stdin)
+    process.stdin.setRawMode(true)
+    process.stdin.on('keypress', (_text, key: { name?: string; ctrl?: boolean }) => {
+      if (key.name !== 'q' && !(key.name === 'c' && key.ctrl === true)) return
+      process.stdin.setRawMode(false)
+      process.stdin.pause()
+      resolve()
+    })
+  })
+}
