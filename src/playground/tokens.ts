@@ -1,0 +1,116 @@
+/**
+ * From the engine's own stream to what the page shows: every token with the alternatives that the
+ * model wanted there, and which of them a rule forbade. Pure: chunks in, events out.
+ *
+ * The request asks the engine for `return_token_ids`, `return_tokens_as_token_ids` and raw
+ * `top_logprobs`: raw means before masking, so what was denied is still in the list
+ * (vllm/v1/sample/sampler.py). Clients never see these lists; the page is for the operator.
+ */
+
+/** The token program of the run as far as the page needs it; undefined on the unguarded side. */
+export type Walk = {
+  readonly start: number
+  next(state: number, token: number): number
+  isDenied(state: number, token: number): boolean
+  /** The rules that `token` would break after `history`; may be slow, called for denied tokens only. */
+  rulesOf(history: readonly number[], token: number): readonly string[]
+}
+
+export type Alternative = {
+  readonly id: number
+  readonly text: string
+  readonly p: number
+  readonly denied: boolean
+  readonly rule?: string
+}
+
+export type TokenEvent = {
+  readonly t: 'token'
+  readonly side: 'plain' | 'guarded'
+  readonly position: number
+  readonly id: number
+  readonly text: string
+  readonly fate: 'said' | 'steered'
+  readonly alternatives: readonly Alternative[]
+}
+
+type Logprob = {
+  readonly token?: string
+  readonly logprob?: number
+  readonly top_logprobs?: readonly Logprob[]
+}
+
+/** One parsed chat completion chunk, as far as it is read here. */
+export type Chunk = {
+  readonly choices?: readonly {
+    readonly token_ids?: readonly number[] | null
+    readonly logprobs?: { readonly content?: readonly Logprob[] | null } | null
+    readonly finish_reason?: string | null
+  }[]
+}
+
+const MAX_ALTERNATIVES = 8
+
+/** `token_id:42` → 42; undefined for anything else. */
+export function toTokenId(text: string | undefined): number | undefined {
+  const match = /^token_id:(\d{1,7})$/.exec(text ?? '')
+  return match === null ? undefined : Number(match[1])
+}
+
+export class TokenTrace {
+  readonly #side: 'plain' | 'guarded'
+  readonly #textOf: (id: number) => string
+  readonly #walk: Walk | undefined
+  readonly #history: number[] = []
+  #state: number
+
+  constructor(side: 'plain' | 'guarded', textOf: (id: number) => string, walk?: Walk | undefined) {
+    this.#side = side
+    this.#textOf = textOf
+    this.#walk = walk
+    this.#state = walk?.start ?? 0
+  }
+
+  get tokens(): number {
+    return this.#history.length
+  }
+
+  /** The events of one chunk; a chunk may carry no token, one, or several. */
+  push(chunk: Chunk): TokenEvent[] {
+    const choice = chunk.choices?.[0]
+    const content = choice?.logprobs?.content ?? []
+    const ids = choice?.token_ids ?? content.map((entry) => toTokenId(entry.token))
+    return ids.flatMap((id, index) => (id === undefined ? [] : [this.#advance(id, content[index])]))
+  }
+
+  #advance(id: number, entry: Logprob | undefined): TokenEvent {
+    const alternatives = this.#alternatives(entry)
+    const event: TokenEvent = {
+      t: 'token',
+      side: this.#side,
+      position: this.#history.length,
+      id,
+      text: this.#textOf(id),
+      fate: alternatives[0]?.denied === true && alternatives[0].id !== id ? 'steered' : 'said',
+      alternatives,
+    }
+    if (this.#walk !== undefined) this.#state = this.#walk.next(this.#state, id)
+    this.#history.push(id)
+    return event
+  }
+
+  #alternatives(entry: Logprob | undefined): Alternative[] {
+    const listed = (entry?.top_logprobs ?? []).slice(0, MAX_ALTERNATIVES).flatMap((wish) => {
+      const id = toTokenId(wish.token)
+      return id === undefined ? [] : [{ id, p: Math.exp(wish.logprob ?? -Infinity) }]
+    })
+    return listed
+      .sort((a, b) => b.p - a.p)
+      .map(({ id, p }) => {
+        const denied = this.#walk?.isDenied(this.#state, id) ?? false
+        const rule = denied ? this.#walk?.rulesOf(this.#history, id).join(', ') : undefined
+        const known = rule === undefined || rule === '' ? {} : { rule }
+        return { id, text: this.#textOf(id), p, denied, ...known }
+      })
+  }
+}
