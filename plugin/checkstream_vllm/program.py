@@ -1,0 +1,163 @@
+"""A token program, executed: which state a token leads to, and which tokens may not come next.
+
+Pure numpy on the host; nothing here knows an engine or a device (tensors.py does the same where
+the tokens are on a GPU). Both are proved in docs/token-programs.md and run the same cases.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterable
+
+import numpy as np
+
+from .blob import ALL, Blob, Ints, parse_blob
+
+# Distinct deny keys whose tokens are kept ready. Past it the one unused longest is dropped, and
+# made again when it is needed (some tens of microseconds).
+MAX_READY_SETS = 2_048
+
+# The deny key of a row that has no token left.
+NOTHING_LEFT = -(2**62)
+
+
+class TokenProgram:
+    """Immutable after construction (but for a bounded cache); shared by every row that runs it."""
+
+    def __init__(self, data: bytes | Blob) -> None:
+        """Assumes nothing about `data`. Raises ProgramError when it cannot be executed."""
+        blob = data if isinstance(data, Blob) else parse_blob(data)
+        self.blob = blob
+        self.digest = blob.digest
+        self.start = blob.start
+        self.width = blob.width
+        self.dead = blob.dead * blob.carries
+        self._reach = blob.base.reshape(-1)
+        self._row_of = blob.reference * blob.extended
+        # A key past every other, so that a search never points behind the end.
+        self._keys = np.append(blob.exception_key, np.iinfo(np.int64).max)
+        self._nexts = np.append(blob.exception_next, 0)
+        self._cont_index = np.full(blob.width, -1, dtype=np.int64)
+        self._cont_index[blob.cont_token] = np.arange(len(blob.cont_token))
+        self._set_key = self._set_keys()
+        self._ready: OrderedDict[int, Ints | None] = OrderedDict()
+
+    def advance(self, packed: Ints, token: Ints) -> Ints:
+        """States [n] and tokens [n] to states [n]. A token outside the vocabulary leads to dead."""
+        blob = self.blob
+        valid = (token >= 0) & (token < blob.width)
+        whole = bool(valid.all())
+        x = token if whole else np.where(valid, token, 0)
+        state, read, tail = packed // blob.carries, x, blob.tail[x]
+        carry = packed - state * blob.carries
+        if carry.any():
+            state, read, tail = self._join(state, carry, x, tail)
+        key = state * blob.extended + read
+        at = np.searchsorted(self._keys, key)
+        follow = self._reach[self._row_of[state] + read]
+        after = np.where(self._keys[at] == key, self._nexts[at], follow) * blob.carries + tail
+        return after if whole else np.where(valid, after, self.dead)
+
+    def replay(self, tokens: Iterable[int], packed: int | None = None) -> int:
+        """The state after many tokens of one row, a few microseconds each."""
+        blob = self.blob
+        current = blob.start if packed is None else packed
+        keys, nexts, reach = blob.exception_key, blob.exception_next, self._reach
+        for t in tokens:
+            if not 0 <= t < blob.width:
+                return self.dead
+            state, carry = divmod(current, blob.carries)
+            x, tail = t, blob.tail[t]
+            if carry:
+                c = self._cont_index[t]
+                if c >= 0 and blob.joint[carry, c] >= 0:
+                    x, tail = blob.joint[carry, c], blob.joint_tail[carry, c]
+                else:
+                    state = int(blob.broken[state])
+            key = state * blob.extended + int(x)
+            at = bisect_left(keys, key)
+            hit = at < len(keys) and keys[at] == key
+            follow = nexts[at] if hit else reach[self._row_of[state] + x]
+            current = int(follow) * blob.carries + int(tail)
+        return current
+
+    def deny_keys(self, packed: Ints) -> Ints:
+        """What `denied_tokens` takes, for states [n]. States that deny the same set share a key,
+        so that their rows can be masked together."""
+        carries = self.blob.carries
+        if carries == 1:
+            return self._set_key[packed]
+        state = packed // carries
+        return np.where(packed == state * carries, self._set_key[state], packed)
+
+    def denied_tokens(self, key: int) -> Ints | None:
+        """The real tokens denied to rows with this key, sorted; None when no token is left."""
+        if key == NOTHING_LEFT:
+            return None
+        ready = self._ready
+        if key in ready:
+            ready.move_to_end(key)
+            return ready[key]
+        tokens = self._at_carry(key) if key >= 0 else self._real(-1 - key)
+        ready[key] = tokens
+        if len(ready) > MAX_READY_SETS:
+            ready.popitem(last=False)
+        return tokens
+
+    def members(self, deny_set: int) -> Ints:
+        """Every extended token of a set, its parent's too, sorted."""
+        blob = self.blob
+        own = blob.deny_token[blob.deny_offset[deny_set] : blob.deny_offset[deny_set + 1]]
+        parent = int(blob.deny_parent[deny_set])
+        if parent < 0:
+            return own
+        return np.union1d(self.members(parent), own)
+
+    def _real(self, deny_set: int) -> Ints:
+        some = self.members(deny_set)
+        return some[some < self.width]
+
+    def _set_keys(self) -> Ints:
+        """One deny key a state: -1 - set, or NOTHING_LEFT where the set leaves no real token."""
+        blob = self.blob
+        named = blob.deny_set != ALL
+        keys = np.where(named, -1 - blob.deny_set, NOTHING_LEFT)
+        own = np.diff(blob.deny_offset)
+        for deny_set in np.flatnonzero(own + _of_parent(blob, own) >= blob.width):
+            if len(self._real(int(deny_set))) >= blob.width:
+                keys[blob.deny_set == deny_set] = NOTHING_LEFT
+        return keys
+
+    def _join(self, state: Ints, carry: Ints, x: Ints, tail: Ints) -> tuple[Ints, Ints, Ints]:
+        blob = self.blob
+        if not len(blob.cont_token):
+            return np.where(carry > 0, blob.broken[state], state), x, tail
+        c = self._cont_index[x]
+        joint = np.where((carry > 0) & (c >= 0), blob.joint[carry, c], -1)
+        whole = joint >= 0
+        state = np.where((carry > 0) & ~whole, blob.broken[state], state)
+        tail = np.where(whole, blob.joint_tail[carry, c], tail)
+        return state, np.where(whole, joint, x), tail
+
+    def _at_carry(self, packed: int) -> Ints | None:
+        blob = self.blob
+        state, carry = divmod(packed, blob.carries)
+        broken = int(blob.broken[state])
+        here, over = int(blob.deny_set[state]), int(blob.deny_set[broken])
+        flags = np.zeros(blob.width, dtype=bool)
+        if broken == blob.dead or over == ALL:
+            flags[:] = True
+        else:
+            flags[self._real(over)] = True
+        joint = blob.joint[carry]
+        whole = joint >= 0
+        denied = True if here == ALL else np.isin(joint[whole], self.members(here))
+        flags[blob.cont_token[whole]] = denied
+        return None if flags.all() else np.flatnonzero(flags)
+
+
+def _of_parent(blob: Blob, own: Ints) -> Ints:
+    if not len(own):
+        return own
+    return np.where(blob.deny_parent >= 0, own[blob.deny_parent], 0)
