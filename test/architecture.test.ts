@@ -36,7 +36,7 @@ const WORLD_PACKAGES = [
   '@xenova/',
 ]
 const WORLD_FILE =
-  /(^|-)(grpc|http|file|files|onnx|env|worker|process|clock|log|prometheus|socket|cli|watch|terminal|hub)\.ts$/
+  /(^|-|\/)(grpc|http|file|files|onnx|env|worker|process|clock|log|prometheus|socket|cli|watch|terminal|hub)\.ts$/
 
 type Import = { readonly file: string; readonly target: string }
 
