@@ -1,0 +1,128 @@
+/**
+ * One governed row at the guard: its session, what was found in it so far, and the directive that is
+ * in force. Findings remember their position, so a rewind takes them back with the text.
+ */
+import type { Decision } from '../model/decision.ts'
+import type { Directive } from '../model/directive.ts'
+import type { Finding } from '../model/finding.ts'
+import type { Latch, RequestEntry } from './request-hub.ts'
+import type { Session } from './session.ts'
+
+/** Findings kept per row. Past it the oldest is forgotten: rules that fired on it have acted. */
+export const MAX_FINDINGS = 256
+
+/**
+ * Follows one row's text: keywords, tool calls, scores. It reads what it wants from the session and
+ * keeps its own place. No method may throw or block.
+ */
+export interface Watcher {
+  /** The row has new text. Gives what was found at once; the rest is reported later. */
+  advance(): readonly Finding[]
+  /** The row went back to `position`. */
+  rewind(position: number): void
+  close(): void
+  /** Resolves when all text read so far is judged; undefined when it is already. Never rejects. */
+  settled?(): Promise<void> | undefined
+}
+
+const ALLOW: Directive = { fromPosition: 0, sync: false }
+
+export class Row<P> {
+  readonly slot: number
+  readonly generation: number
+  readonly session: Session
+  readonly policy: P
+  readonly entry: RequestEntry<P> | undefined
+  watchers: readonly Watcher[] = []
+  heardMs: number
+  /** What was last sent; `fromPosition` aside, equal directives are not sent again. */
+  directive: Directive = ALLOW
+  latch: Latch | undefined
+  /** Number of the step that touched the row last, so that it is judged once per step. */
+  touchedBy = -1
+  isClosed = false
+  readonly #findings: Finding[] = []
+  readonly #foundAt: number[] = []
+
+  constructor(session: Session, policy: P, entry: RequestEntry<P> | undefined, nowMs: number) {
+    this.slot = session.opened.slot
+    this.generation = session.opened.generation
+    this.session = session
+    this.policy = policy
+    this.entry = entry
+    this.heardMs = nowMs
+  }
+
+  get child(): number {
+    return this.session.opened.child
+  }
+
+  get position(): number {
+    return this.session.position
+  }
+
+  /** The text so far; an unfinished character at the end is not there yet. */
+  text(): string {
+    return this.session.text.toString()
+  }
+
+  get findings(): readonly Finding[] {
+    return this.#findings
+  }
+
+  find(findings: readonly Finding[]): void {
+    for (const finding of findings) {
+      if (this.#findings.length >= MAX_FINDINGS) {
+        this.#findings.shift()
+        this.#foundAt.shift()
+      }
+      this.#findings.push(finding)
+      this.#foundAt.push(this.session.position)
+    }
+  }
+
+  /** Takes back what was found past `position`; true when there was something. */
+  rewind(position: number): boolean {
+    for (const watcher of this.watchers) watcher.rewind(position)
+    const before = this.#findings.length
+    while ((this.#foundAt.at(-1) ?? -1) > position) {
+      this.#foundAt.pop()
+      this.#findings.pop()
+    }
+    return this.#findings.length !== before
+  }
+}
+
+/** What the engine is to do from `fromPosition` on. */
+export function toDirective(decision: Decision, fromPosition: number): Directive {
+  const { adapt, deny, force, stop } = decision
+  return {
+    fromPosition,
+    sync: decision.sync,
+    ...(adapt === undefined ? {} : { adapt }),
+    ...(deny === undefined ? {} : { deny }),
+    ...(force === undefined ? {} : { force }),
+    ...(stop === undefined ? {} : { stop: { reason: stop.reason } }),
+  }
+}
+
+/** True when the engine would do the same, wherever it begins. */
+export function isSameDirective(a: Directive, b: Directive): boolean {
+  return (
+    a.sync === b.sync &&
+    a.untilPosition === b.untilPosition &&
+    a.stop?.reason === b.stop?.reason &&
+    isSameList(a.deny, b.deny) &&
+    isSameList(a.force, b.force) &&
+    a.adapt?.temperature === b.adapt?.temperature &&
+    a.adapt?.topP === b.adapt?.topP &&
+    a.adapt?.topK === b.adapt?.topK &&
+    a.adapt?.minP === b.adapt?.minP &&
+    a.adapt?.repetitionPenalty === b.adapt?.repetitionPenalty
+  )
+}
+
+function isSameList<T>(a: readonly T[] | undefined, b: readonly T[] | undefined): boolean {
+  if (a === b) return true
+  return a?.length === b?.length && (a ?? []).every((item, i) => item === b?.[i])
+}

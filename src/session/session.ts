@@ -1,0 +1,150 @@
+/**
+ * What we remember about one row: its text, the state of its token program, and enough of the past
+ * to go back to any of the last 256 positions. A rewind is an assignment.
+ *
+ * A position p is "before the token at p": position 0 is the empty output.
+ */
+import type { Opened } from '../model/step.ts'
+import { RowText } from './row-text.ts'
+import type { TokenBytes } from './row-text.ts'
+
+/** A token program as far as a session walks it. States are packed (docs/token-programs.md). */
+export type Walk = {
+  readonly digest: string
+  readonly start: number
+  next(state: number, token: number): number
+  isDead(state: number): boolean
+}
+
+export const HISTORY = 256
+const RING = 512 // a power of two above HISTORY, so that the index is a mask
+const MASK = RING - 1
+
+/** What `advance` noticed, as bits; 0 is the common case. */
+export const NOTICED = {
+  /** The row went back; what was found past the position is void. */
+  rewind: 1,
+  /** Tokens are missing, or the row went back further than we remember. */
+  gap: 2,
+  /** The engine reported another state than ours. Noticed once. */
+  divergence: 4,
+  /** A ban is complete in the text: the mask did not bind. Noticed once. */
+  violation: 8,
+} as const
+
+export type SessionParts = {
+  readonly opened: Opened
+  readonly vocabulary: TokenBytes | undefined
+  /** The program to walk; undefined when there is none. */
+  readonly walk: Walk | undefined
+  /** True when the engine runs this very program, so its states can be compared with ours. */
+  readonly isCompared: boolean
+  readonly maxTextBytes: number
+}
+
+export class Session {
+  readonly opened: Opened
+  readonly text: RowText
+  readonly #vocabulary: TokenBytes | undefined
+  readonly #walk: Walk | undefined
+  readonly #states = new Int32Array(RING)
+  readonly #lengths = new Int32Array(RING)
+  #isCompared: boolean
+  #isViolated = false
+  /** Tokens were missed and the engine did not say where its program stands: ours means nothing. */
+  #isLost = false
+  #position = 0
+  /** The lowest position whose snapshot still exists. */
+  #oldest = 0
+  #state: number
+
+  constructor(parts: SessionParts) {
+    this.opened = parts.opened
+    this.text = new RowText(parts.maxTextBytes)
+    this.#vocabulary = parts.vocabulary
+    this.#walk = parts.walk
+    this.#isCompared = parts.isCompared
+    this.#state = parts.walk?.start ?? 0
+    this.#states[0] = this.#state
+    for (const token of parts.opened.outputTokenIds) this.advance(this.#position, token, undefined)
+  }
+
+  /** The position of the next token: how many there are. */
+  get position(): number {
+    return this.#position
+  }
+
+  /** Packed program state before the next token. */
+  get state(): number {
+    return this.#state
+  }
+
+  get program(): string {
+    return this.#walk?.digest ?? ''
+  }
+
+  get isViolated(): boolean {
+    return this.#isViolated
+  }
+
+  /** Reads `token` at `position`; `reported` is the engine's state after it. Gives NOTICED bits. */
+  advance(position: number, token: number, reported: number | undefined): number {
+    let noticed = position === this.#position ? 0 : this.#seek(position)
+    const walk = this.#walk
+    if (walk !== undefined) {
+      this.#state = walk.next(this.#state, token)
+      if (reported !== this.#state || noticed !== 0) noticed = this.#compare(noticed, reported)
+      if (!this.#isViolated && !this.#isLost && walk.isDead(this.#state)) {
+        this.#isViolated = true
+        noticed |= NOTICED.violation
+      }
+    }
+    if (this.#vocabulary !== undefined) this.text.append(this.#vocabulary, token)
+    const at = ++this.#position
+    this.#states[at & MASK] = this.#state
+    this.#lengths[at & MASK] = this.text.length
+    if (at - this.#oldest > HISTORY) this.#oldest = at - HISTORY
+    return noticed
+  }
+
+  /** The oldest position that can be restored. */
+  get oldest(): number {
+    return this.#oldest
+  }
+
+  #compare(noticed: number, reported: number | undefined): number {
+    const isGap = (noticed & NOTICED.gap) !== 0
+    if (!this.#isCompared || reported === undefined) {
+      if (isGap && this.#position > 0) this.#isLost = true
+      if (isGap) this.#isCompared = false
+      return noticed
+    }
+    if (isGap) {
+      // What was missed cannot be walked: the engine's word is all there is, and is checked again
+      // from here on.
+      this.#state = reported
+      return noticed
+    }
+    if (reported === this.#state) return noticed
+    this.#isCompared = false
+    return noticed | NOTICED.divergence
+  }
+
+  #seek(position: number): number {
+    if (position < this.#position && position >= this.#oldest) {
+      this.#state = this.#states[position & MASK] ?? 0
+      this.text.truncate(this.#lengths[position & MASK] ?? 0)
+      this.#position = position
+      return NOTICED.rewind
+    }
+    const isBack = position < this.#position
+    if (isBack) this.text.truncate(0)
+    this.text.appendHole()
+    this.#state = this.#walk?.start ?? 0
+    this.#position = position
+    this.#oldest = position
+    this.#states[position & MASK] = this.#state
+    this.#lengths[position & MASK] = this.text.length
+    return isBack ? NOTICED.gap | NOTICED.rewind : NOTICED.gap
+  }
+}
