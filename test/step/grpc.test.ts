@@ -18,7 +18,7 @@ type Stage = TestGuard & {
 
 const cleanups: (() => Promise<void> | void)[] = []
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
 })
 
 async function stage(change: (parts: Parts) => void = () => undefined): Promise<Stage> {
