@@ -150,11 +150,14 @@ export class Guard<P extends GuardPolicy> {
     const { position, child } = row
     const decision = this.#parts.decide(row.policy, row.findings, this.#context(seat, row))
     this.counters.decisions++
+    const directive = toDirective(decision, position)
+    const isChange = !isSameDirective(directive, row.directive)
+    if (isChange) this.#direct(seat, row, directive)
+    if (!isChange && decision.firings.length === 0) return
     row.entry?.tell({ kind: 'decision', child, position, decision })
     if (decision.firings.length > 0) {
       this.#parts.observe({ kind: 'decision', requestId, position, firings: decision.firings })
     }
-    this.#direct(seat, row, toDirective(decision, position))
   }
 
   #direct(seat: Seat<P>, row: Row<P>, directive: Directive): void {
@@ -255,9 +258,19 @@ export class Guard<P extends GuardPolicy> {
     this.#checkMask(seat, row, running, expected)
     if (this.#liveRows > this.#parts.limits.sessions) this.#latch(seat, row, 'refused')
     const stopped = row.entry?.stopReason
-    if (stopped !== undefined) this.#halt(seat, row, stopped)
-    else this.#judge(seat, row)
+    if (stopped === undefined) this.#begin(seat, row)
+    else this.#halt(seat, row, stopped)
     return older
+  }
+
+  /** Rules about the request itself act before its first token. */
+  #begin(seat: Seat<P>, row: Row<P>): void {
+    try {
+      this.#decide(seat, row)
+    } catch {
+      this.#latch(seat, row, 'failed')
+    }
+    if (row.position > 0) this.#judge(seat, row)
   }
 
   #checkMask(

@@ -237,7 +237,7 @@ describe('Guard', () => {
       decide: (policy, findings) => ({
         ...allow(policy.digest),
         sync: true,
-        ...(findings.length > 2 ? { stop: { reason: 'late', message: '', status: 200 } } : {}),
+        ...(findings.length > 1 ? { stop: { reason: 'late', message: '', status: 200 } } : {}),
       }),
       watch: (row, tell) => {
         report = tell
