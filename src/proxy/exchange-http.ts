@@ -1,0 +1,103 @@
+/** Reading a request's body and writing an answer's, both bounded and with back-pressure. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { RequestError, toErrorBody } from './answers.ts'
+import type { Problem } from './answers.ts'
+import type { ByteTransform } from './frames.ts'
+import type { Dialect } from './routes.ts'
+
+/** The whole body, or a RequestError with 413 past `maxBytes`. */
+export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  const encoding = request.headers['content-encoding'] ?? 'identity'
+  if (encoding !== 'identity') {
+    throw new RequestError({ status: 415, message: `content-encoding ${encoding} is not accepted` })
+  }
+  const tooLarge = (got: string): RequestError =>
+    new RequestError({
+      status: 413,
+      message: `the body is larger than ${maxBytes} bytes (${got})`,
+      code: 'body_too_large',
+    })
+  const declared = Number(request.headers['content-length'] ?? 0)
+  if (declared > maxBytes) throw tooLarge(`${declared} declared`)
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of request as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length
+    if (bytes > maxBytes) throw tooLarge(`more than ${bytes} read`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, bytes)
+}
+
+/** Sends an error in the client's own shape; only cuts the connection when headers are out. */
+export function sendProblem(response: ServerResponse, problem: Problem, dialect?: Dialect): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy()
+    return
+  }
+  const text = toErrorBody(problem, dialect)
+  const retry = problem.status === 429 || problem.status === 503 ? { 'retry-after': '1' } : {}
+  // A body that was not read to its end would be taken for the next request.
+  const close = response.req.complete ? {} : { connection: 'close' }
+  response.writeHead(problem.status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    ...retry,
+    ...close,
+  })
+  response.end(text)
+}
+
+export type Pump = {
+  readonly transform: ByteTransform
+  /** Longest time that the client may leave written bytes unread. */
+  readonly idleMs: number
+  readonly onFirst: () => void
+}
+
+/**
+ * Body → transform → client. Reads no more while the client does not. Resolves to `done` when the
+ * transform wanted no more (leaving the loop cancels the upstream), else to `ended`.
+ */
+export async function pump(
+  body: AsyncIterable<Uint8Array>,
+  response: ServerResponse,
+  { transform, idleMs, onFirst }: Pump,
+): Promise<'ended' | 'done'> {
+  let first = true
+  const write = async (pieces: readonly Uint8Array[]): Promise<void> => {
+    for (const piece of pieces) {
+      if (piece.length === 0) continue
+      if (first) onFirst()
+      first = false
+      if (!response.write(piece)) await drained(response, idleMs)
+    }
+  }
+  for await (const chunk of body) {
+    await write(transform.push(chunk))
+    if (transform.done === true) return 'done'
+  }
+  await write(transform.end())
+  return 'ended'
+}
+
+/** Until the client has read; rejects when it is gone or silent for too long. */
+function drained(response: ServerResponse, idleMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const finish = (error?: Error): void => {
+      clearTimeout(timer)
+      response.off('drain', onDrain)
+      response.off('close', onClose)
+      if (error === undefined) resolve()
+      else reject(error)
+    }
+    const onDrain = (): void => finish()
+    const onClose = (): void => finish(new Error('the client is gone'))
+    const timer = setTimeout(() => {
+      response.destroy()
+      finish(new Error(`the client has not read for ${idleMs} ms`))
+    }, idleMs)
+    response.once('drain', onDrain)
+    response.once('close', onClose)
+  })
+}

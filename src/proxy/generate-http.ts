@@ -1,0 +1,134 @@
+/** One generation: checked, identified, sent, and its answer merged back to the client. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { toErrorBody, toProblem } from './answers.ts'
+import type { Problem } from './answers.ts'
+import { pump, readBody, sendProblem } from './exchange-http.ts'
+import { UNCHANGED, chain, createBodyMapper, createFrameMapper } from './frames.ts'
+import type { ByteTransform, MapValue } from './frames.ts'
+import { toClientHeaders, toUpstreamHeaders } from './headers.ts'
+import { hasGrammar, toEngineBody } from './identity.ts'
+import { hasLogprobs, stripAlternatives } from './logprobs.ts'
+import { mayEnd, outcomeMapper, stoppedBody } from './outcomes.ts'
+import type { Admission, Outcome, ProxyParts } from './parts.ts'
+import { parseRequest } from './requests.ts'
+import type { Body } from './requests.ts'
+import type { Dialect } from './routes.ts'
+import { toFailure } from './upstream-http.ts'
+import type { UpstreamResponse } from './upstream-http.ts'
+
+/** Whole bodies larger than this pass unmapped only when nothing could be hidden in them. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+export type Generation = {
+  readonly requestId: string
+  readonly dialect: Dialect
+  readonly signal: AbortSignal
+  readonly onFirst: () => void
+}
+export type Finished = { readonly outcome: Outcome; readonly stream: boolean }
+type Admitted = Extract<Admission, { kind: 'admit' }>
+
+export async function generate(
+  parts: ProxyParts,
+  generation: Generation,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Finished> {
+  const { requestId, dialect, signal } = generation
+  const parsed = parseRequest(await readBody(request, parts.limits.bodyBytes), dialect)
+  const stream = parsed['stream'] === true
+  const { headers } = request
+  const remote = request.socket.remoteAddress ?? ''
+  const admission = await parts.admit({ requestId, dialect, body: parsed, headers, remote })
+  signal.throwIfAborted()
+  if (admission.kind === 'deny') {
+    sendProblem(response, admission.problem, dialect)
+    return { outcome: 'denied', stream }
+  }
+  const body = admission.body ?? parsed
+  const engineBody = toEngineBody(body, dialect, requestId, admission.binding)
+  const bytes = Buffer.from(JSON.stringify(engineBody))
+  const answer = await parts.upstream.send({
+    method: 'POST',
+    path: request.url ?? '/',
+    headers: toUpstreamHeaders(headers, requestId, bytes),
+    body: bytes,
+    signal,
+  })
+  const outcome = await relay(parts, generation, { answer, response, admission, body })
+  return { outcome, stream }
+}
+
+type Relay = {
+  readonly answer: UpstreamResponse
+  readonly response: ServerResponse
+  readonly admission: Admitted
+  readonly body: Body
+}
+
+async function relay(parts: ProxyParts, generation: Generation, relayed: Relay): Promise<Outcome> {
+  const { answer, response, admission, body } = relayed
+  const { requestId, dialect } = generation
+  const streamed = String(answer.headers['content-type'] ?? '').startsWith('text/event-stream')
+  if (answer.statusCode >= 500 && hasGrammar(body) && parts.wasStopped(requestId)) {
+    await answer.body.dump()
+    sendStopped(response, requestId, stoppedBody(dialect, requestId, body['model']))
+    return 'stopped'
+  }
+  let stopped = false
+  const mapper = createMapper(streamed, admission, {
+    dialect,
+    grammar: hasGrammar(body),
+    wasStopped: () => parts.wasStopped(requestId),
+    onStop: () => (stopped = true),
+  })
+  const rest = admission.transform?.({ stream: streamed, status: answer.statusCode }) ?? UNCHANGED
+  const headers = { ...toClientHeaders(answer.headers, requestId, true), ...admission.headers }
+  response.writeHead(answer.statusCode, headers)
+  if (streamed) response.flushHeaders()
+  try {
+    const transform = answer.statusCode < 300 ? chain(mapper, rest) : UNCHANGED
+    const idleMs = parts.limits.idleMs
+    const ended = await pump(answer.body, response, {
+      transform,
+      idleMs,
+      onFirst: generation.onFirst,
+    })
+    response.end()
+    return stopped || ended === 'done' ? 'stopped' : 'complete'
+  } catch (error) {
+    generation.signal.throwIfAborted()
+    endBroken(response, streamed, toProblem(toFailure(error, { url: parts.upstream.name })))
+    return 'upstream_failed'
+  }
+}
+
+type Rules = Omit<Parameters<typeof outcomeMapper>[0], 'stopToken'>
+
+function createMapper(streamed: boolean, admission: Admitted, rules: Rules): ByteTransform {
+  const { binding } = admission
+  const outcome = outcomeMapper({ ...rules, stopToken: binding?.stopToken })
+  const map: MapValue =
+    binding === undefined ? outcome : (value) => stripAlternatives(outcome(value))
+  if (!streamed) return createBodyMapper(map, MAX_ANSWER_BYTES)
+  return createFrameMapper(map, (text) => mayEnd(text) || hasLogprobs(text))
+}
+
+/** What is held is dropped: it was not cleared. A stream says why it ends, a body is cut. */
+function endBroken(response: ServerResponse, streamed: boolean, problem: Problem): void {
+  if (!streamed) {
+    response.destroy()
+    return
+  }
+  response.end(`data: ${toErrorBody(problem)}\n\ndata: [DONE]\n\n`)
+}
+
+function sendStopped(response: ServerResponse, requestId: string, value: unknown): void {
+  const text = JSON.stringify(value)
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    'x-request-id': requestId,
+  })
+  response.end(text)
+}

@@ -1,0 +1,107 @@
+/**
+ * What the engine is told of a request beside its text. Engines tell logits processors neither
+ * request ids nor headers, so identity travels in `vllm_xargs`; what a client put there under our
+ * names is dropped. Values are strings and numbers only: vLLM refuses anything nested.
+ */
+import type { Body } from './requests.ts'
+import type { Dialect } from './routes.ts'
+
+/** By whom, under which policy and program a request runs. */
+export type Binding = {
+  readonly tenant: string
+  readonly policy: string
+  /** Hex digest of the pinned token program; empty = the engine's default. */
+  readonly program: string
+  /** The reserved id that a forced stop samples, or undefined when the vocabulary has none. */
+  readonly stopToken: number | undefined
+  /**
+   * The plugin owns temperature, top_p and top_k of this request, because its policy may change
+   * them: the client's values travel beside it and the engine's own are switched off.
+   */
+  readonly ownsSampling: boolean
+}
+
+const PREFIX = 'checkstream_'
+const SAMPLING = ['temperature', 'top_p', 'top_k'] as const
+const NEUTRAL = { temperature: 1, top_p: 1, top_k: -1 } as const
+
+/** The body for the engine. `binding` undefined: an upstream that knows nothing of us. */
+export function toEngineBody(
+  body: Body,
+  dialect: Dialect,
+  requestId: string,
+  binding: Binding | undefined,
+): Body {
+  const capped = capInterval(body)
+  const own = withoutOurs(body['vllm_xargs'])
+  if (binding === undefined) {
+    return own === undefined || body['vllm_xargs'] === undefined
+      ? capped
+      : { ...capped, vllm_xargs: own }
+  }
+  const owned = binding.ownsSampling && dialect !== 'messages' ? ownedSampling(body) : undefined
+  return {
+    ...capped,
+    ...(owned === undefined ? {} : NEUTRAL),
+    ...stopTokens(body, dialect, binding.stopToken),
+    vllm_xargs: { ...own, ...identity(requestId, binding), ...owned },
+  }
+}
+
+function identity(requestId: string, binding: Binding): Record<string, string | number> {
+  return {
+    checkstream_rid: requestId,
+    checkstream_tenant: binding.tenant,
+    checkstream_policy: binding.policy,
+    ...(binding.program === '' ? {} : { checkstream_program: binding.program }),
+    ...(binding.stopToken === undefined ? {} : { checkstream_stop: binding.stopToken }),
+  }
+}
+
+/** The client's arguments without those that only we may set, whatever their case. */
+function withoutOurs(xargs: unknown): Record<string, unknown> | undefined {
+  if (typeof xargs !== 'object' || xargs === null) return undefined
+  const kept = Object.entries(xargs).filter(([key]) => !key.toLowerCase().startsWith(PREFIX))
+  return Object.fromEntries(kept)
+}
+
+/**
+ * The client's sampling values for the plugin. Only when it named a temperature: the engine's
+ * default for the model (generation_config.json) is not known here and must stay in force.
+ */
+function ownedSampling(body: Body): Record<string, number> | undefined {
+  if (typeof body['temperature'] !== 'number') return undefined
+  const named = SAMPLING.flatMap((key) => {
+    const value = body[key]
+    return typeof value === 'number' ? [[`${PREFIX}${key}`, value] as const] : []
+  })
+  return Object.fromEntries(named)
+}
+
+/** Adds the reserved stop id. `/v1/messages` has no such field: the plugin samples an end token there. */
+function stopTokens(body: Body, dialect: Dialect, stopToken: number | undefined): Body {
+  if (stopToken === undefined || dialect === 'messages') return {}
+  const asked = Array.isArray(body['stop_token_ids']) ? (body['stop_token_ids'] as number[]) : []
+  return { stop_token_ids: [...asked.filter((id) => id !== stopToken), stopToken] }
+}
+
+/** One token a chunk at most: what is held back is counted in tokens. */
+function capInterval(body: Body): Body {
+  const interval = body['stream_interval']
+  return typeof interval === 'number' && interval > 1 ? { ...body, stream_interval: 1 } : body
+}
+
+/** True when the engine runs the request under a grammar, which a forced stop would violate. */
+export function hasGrammar(body: Body): boolean {
+  const format = body['response_format'] as { readonly type?: unknown } | null | undefined
+  const choice = body['tool_choice']
+  return (
+    (format?.type !== undefined && format.type !== 'text') ||
+    (typeof body['structured_outputs'] === 'object' && body['structured_outputs'] !== null) ||
+    choice === 'required' ||
+    (typeof choice === 'object' && choice !== null) ||
+    (['guided_json', 'guided_regex', 'guided_choice', 'guided_grammar'] as const).some(
+      (key) => body[key] !== undefined && body[key] !== null,
+    )
+  )
+}

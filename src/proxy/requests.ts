@@ -1,0 +1,121 @@
+/**
+ * Checks a generation request before the engine sees it: the engine answers a rejected streaming
+ * request with HTTP 200 and an error event, which clients take for an empty answer.
+ *
+ * Unknown fields pass untouched; the fields that are named here must have the right type and range.
+ */
+import { z } from 'zod'
+import { RequestError } from './answers.ts'
+import type { Dialect } from './routes.ts'
+
+export type Body = Readonly<Record<string, unknown>>
+
+const text = z.string()
+const flag = z.boolean().nullish()
+const real = z.number().nullish()
+const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  z.number().int().min(least).max(most).nullish()
+const argument = z.union([
+  z.string(),
+  z.number(),
+  z.boolean(),
+  z.array(z.union([z.string(), z.number()])),
+])
+
+const sampling = {
+  model: text.nullish(),
+  stream: flag,
+  temperature: z.number().min(0).nullish(),
+  top_p: z.number().gt(0).max(1).nullish(),
+  top_k: whole(-1),
+  min_p: z.number().min(0).max(1).nullish(),
+  presence_penalty: z.number().min(-2).max(2).nullish(),
+  frequency_penalty: z.number().min(-2).max(2).nullish(),
+  repetition_penalty: z.number().gt(0).nullish(),
+  n: whole(1, 128),
+  seed: real,
+  stop: z.union([text, z.array(text).max(64)]).nullish(),
+  stop_token_ids: z.array(z.number().int().min(0)).max(1024).nullish(),
+  logit_bias: z.record(z.string(), z.number()).nullish(),
+  min_tokens: whole(0),
+  stream_interval: whole(1),
+  prompt_logprobs: whole(-1),
+  stream_options: z.looseObject({ include_usage: flag }).nullish(),
+  vllm_xargs: z.record(z.string(), argument).nullish(),
+  use_beam_search: z
+    .literal(false, 'beam search picks tokens from unmasked probabilities, so no ban would hold')
+    .nullish(),
+}
+
+const content = z.union([text, z.array(z.union([text, z.looseObject({})])), z.null()]).optional()
+const messages = z
+  .array(z.looseObject({ role: text.min(1), content }))
+  .min(1)
+  .max(100_000)
+const tokens = z.array(z.number().int().min(0))
+
+const SCHEMAS: Readonly<Record<Dialect, z.ZodType>> = {
+  chat: z.looseObject({
+    ...sampling,
+    messages,
+    max_tokens: whole(0),
+    max_completion_tokens: whole(0),
+    logprobs: flag,
+    top_logprobs: whole(-1),
+    tools: z.array(z.looseObject({})).nullish(),
+  }),
+  completions: z.looseObject({
+    ...sampling,
+    prompt: z.union([text, z.array(text), tokens, z.array(tokens)]).nullish(),
+    max_tokens: whole(0),
+    logprobs: whole(-1),
+    echo: flag,
+  }),
+  responses: z.looseObject({
+    ...sampling,
+    input: z.union([text, z.array(z.looseObject({}))]),
+    max_output_tokens: whole(1),
+    top_logprobs: whole(0),
+    background: z
+      .literal(false, 'responses in the background would be read where nothing checks them')
+      .nullish(),
+  }),
+  messages: z.looseObject({
+    ...sampling,
+    messages,
+    max_tokens: z.number().int().min(1),
+    system: z.union([text, z.array(z.looseObject({}))]).nullish(),
+  }),
+}
+
+/** The parsed body, or a RequestError with the field that is wrong. */
+export function parseRequest(bytes: Uint8Array, dialect: Dialect): Body {
+  const body = parseJson(bytes)
+  const result = SCHEMAS[dialect].safeParse(body)
+  if (result.success) return body
+  const issue = result.error.issues[0]
+  const param = (issue?.path ?? []).join('.')
+  const message = (issue?.message ?? 'invalid').replace(/^Invalid input: /, '')
+  throw new RequestError({
+    status: 400,
+    message: param === '' ? message : `${param}: ${message}`,
+    param,
+    code: 'invalid_value',
+  })
+}
+
+function parseJson(bytes: Uint8Array): Body {
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new RequestError({
+      status: 400,
+      message: `the body is not JSON: ${why}`,
+      code: 'invalid_json',
+    })
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Body
+  throw new RequestError({ status: 400, message: 'the body must be a JSON object' })
+}

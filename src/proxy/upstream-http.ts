@@ -1,0 +1,131 @@
+/**
+ * The upstream: an HTTP server behind a URL or a Unix socket (`vllm --uds`). Pooled connections; a
+ * connection that was refused is tried again, because nothing was sent yet; nothing else is.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Agent, request as undiciRequest } from 'undici'
+import type { Dispatcher } from 'undici'
+import { GuardError } from '../model/errors.ts'
+
+export type UpstreamSettings = {
+  readonly url: string
+  readonly timeoutMs: number
+  readonly connections: number
+  readonly attempts: number
+  readonly backoff: 'exponential' | 'constant'
+  /** Sent as a bearer token when the client sends no credential; empty = never. */
+  readonly apiKey: string
+}
+
+export type UpstreamRequest = {
+  readonly method: string
+  /** Path and query as the client sent them. */
+  readonly path: string
+  readonly headers: Record<string, string | string[]>
+  readonly body?: Uint8Array
+  readonly signal: AbortSignal
+}
+
+export type UpstreamResponse = Dispatcher.ResponseData
+
+export type Upstream = {
+  /** Rejects with `upstream_failed`, or with the signal's own error when it is aborted. */
+  readonly send: (request: UpstreamRequest) => Promise<UpstreamResponse>
+  readonly close: () => Promise<void>
+  /** For messages. */
+  readonly name: string
+}
+
+const FIRST_WAIT_MS = 100
+const REFUSED = new Set(['ECONNREFUSED', 'ENOENT', 'EAGAIN', 'UND_ERR_CONNECT_TIMEOUT'])
+
+export function createUpstream(settings: UpstreamSettings): Upstream {
+  const target = parseTarget(settings.url)
+  const agent = new Agent({
+    connections: settings.connections,
+    headersTimeout: settings.timeoutMs,
+    bodyTimeout: settings.timeoutMs,
+    connect: { timeout: 10_000, ...target.connect },
+  })
+  const once = (request: UpstreamRequest): Promise<UpstreamResponse> =>
+    undiciRequest(target.origin + joinPath(target.base, request.path), {
+      dispatcher: agent,
+      method: request.method as Dispatcher.HttpMethod,
+      headers: withKey(request.headers, settings.apiKey),
+      signal: request.signal,
+      ...(request.body === undefined ? {} : { body: request.body }),
+    })
+  return {
+    name: settings.url,
+    async send(request) {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await once(request)
+        } catch (error) {
+          request.signal.throwIfAborted()
+          if (attempt >= settings.attempts || !wasRefused(error)) throw toFailure(error, settings)
+          const wait = FIRST_WAIT_MS * (settings.backoff === 'constant' ? 1 : 2 ** (attempt - 1))
+          await sleep(wait, undefined, { signal: request.signal })
+        }
+      }
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+/** Whatever the upstream or the way to it did wrong, in one sentence for the client. */
+export function toFailure(error: unknown, settings: { readonly url: string }): GuardError {
+  if (error instanceof GuardError) return error
+  const code = (error as { code?: unknown }).code
+  const why = error instanceof Error ? error.message : String(error)
+  const what = typeof code === 'string' ? `${why} (${code})` : why
+  return new GuardError('upstream_failed', `the upstream ${settings.url} failed: ${what}`, {
+    cause: error,
+  })
+}
+
+type Target = {
+  readonly origin: string
+  readonly base: string
+  readonly connect: { readonly socketPath?: string }
+}
+
+function parseTarget(text: string): Target {
+  if (text.startsWith('unix:')) {
+    const path = text.slice('unix:'.length).replace(/^\/\//, '')
+    if (!path.startsWith('/')) throw bad(text)
+    return { origin: 'http://localhost', base: '', connect: { socketPath: path } }
+  }
+  try {
+    const url = new URL(text)
+    return { origin: url.origin, base: url.pathname.replace(/\/+$/, ''), connect: {} }
+  } catch (error) {
+    throw bad(text, error)
+  }
+}
+
+const bad = (text: string, cause?: unknown): GuardError =>
+  new GuardError(
+    'config_invalid',
+    `backend.url: expected http://…, https://… or unix:///path, got ${text}`,
+    { cause },
+  )
+
+/** A base that ends in `/v1` and a path that begins with it have it once. */
+function joinPath(base: string, path: string): string {
+  return base.endsWith('/v1') && path.startsWith('/v1') ? base + path.slice(3) : base + path
+}
+
+function withKey(
+  headers: Record<string, string | string[]>,
+  apiKey: string,
+): Record<string, string | string[]> {
+  if (apiKey === '' || headers['authorization'] !== undefined) return headers
+  if (headers['x-api-key'] !== undefined) return headers
+  return { ...headers, authorization: `Bearer ${apiKey}` }
+}
+
+function wasRefused(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code
+  return typeof code === 'string' && REFUSED.has(code)
+}
