@@ -49,6 +49,8 @@ export type StepPlane<P extends StepPolicy, V extends PlaneVocabulary> = {
   readonly book: ProgramBook<P, LoadedProgram>
   readonly shelf: VocabularyShelf<V>
   readonly server: StepServer
+  /** Digest of the program that rows of a policy must run, for the proxy; empty for none yet. */
+  readonly programOf: (policy: P) => string
   readonly start: () => Promise<void>
   readonly stop: (graceMs: number) => Promise<void>
 }
@@ -106,6 +108,13 @@ export function createStepPlane<P extends StepPolicy, V extends PlaneVocabulary>
     book,
     shelf,
     server,
+    programOf: (policy) => {
+      for (const digest of book.sets().keys()) {
+        const program = book.expected(policy, digest)
+        if (program !== undefined) return program.digest
+      }
+      return ''
+    },
     start: async () => {
       await server.start()
       sweeper = setInterval(() => guard.sweep(), SWEEP_MS).unref()

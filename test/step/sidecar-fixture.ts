@@ -10,63 +10,21 @@
  */
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { createStepPlane } from '../../src/main/step-plane.ts'
-import type { StepPolicy } from '../../src/main/step-plane.ts'
-import type { Ban } from '../../src/model/ban.ts'
 import type { Decision } from '../../src/model/decision.ts'
-import { GuardError } from '../../src/model/errors.ts'
 import type { Finding } from '../../src/model/finding.ts'
-import { allow, vocabularyDigest } from './fakes.ts'
-import type { Vocabulary } from './fakes.ts'
-import { naiveProgram } from './naive-program.ts'
+import { allow } from './fakes.ts'
+import { createNaivePlane, toBans, WELCOME } from './naive-plane.ts'
 
-type Policy = StepPolicy
 const [socket = '', bansFile = '', settings = '{}'] = process.argv.slice(2)
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
-const toBans = (list: readonly unknown[]): readonly Ban[] =>
-  list.map((item, i) =>
-    typeof item === 'string'
-      ? {
-          id: `ban-${i}`,
-          kind: 'phrase',
-          text: item,
-          match: 'substring',
-          folds: ['case'],
-          pending: 'allow',
-        }
-      : (item as Ban),
-  )
-
-const welcome = {
-  sidecarVersion: 'fixture',
-  wantPromptTokens: false,
-  deadlineUs: 20_000,
-  coalesceSteps: 8,
-  coalesceUs: 10_000,
-  onFailure: 'resident' as const,
-  breakerMisses: 3,
-  breakerOpenMs: 1_000,
-  reportState: true,
-  ...(JSON.parse(settings) as object),
-}
-const toPolicy = (bans: readonly Ban[], revision: number): Policy => ({
-  digest: String(revision).padStart(64, '0'),
-  onFailure: welcome.onFailure,
-  bans,
-})
-let revision = 1
-let policy = toPolicy(toBans(JSON.parse(readFileSync(bansFile, 'utf8')) as unknown[]), revision)
+const welcome = { ...WELCOME, ...(JSON.parse(settings) as Partial<typeof WELCOME>) }
+const bans = toBans(JSON.parse(readFileSync(bansFile, 'utf8')) as unknown[])
 /** What `{"directive"}` asked for, by request id. */
 const wanted = new Map<string, Partial<Decision>>()
 const reporters = new Map<string, (findings: readonly Finding[]) => void>()
-const walks = new Map<string, ReturnType<typeof naiveProgram>>()
-
-const plane = createStepPlane<Policy, Vocabulary>({
-  socket: { path: socket, mode: 0o660 },
+const { plane, use } = createNaivePlane(socket, bans, welcome.onFailure, {
   welcome,
-  policy: () => policy,
-  policies: () => [policy],
   decide: ({ digest }, _, { requestId }) => ({ ...allow(digest), ...wanted.get(requestId) }),
   watch: (row, report) => {
     const { requestId } = row.session.opened
@@ -86,42 +44,6 @@ const plane = createStepPlane<Policy, Vocabulary>({
   isObserved: () => process.env['VERBOSE'] === '1',
   door: (event) =>
     say('error' in event ? { ...event, error: String((event.error as Error).message) } : event),
-  vocabularies: {
-    load: () => Promise.resolve(undefined),
-    save: () => Promise.resolve(),
-    assemble: (engine) => {
-      const chunks: { kinds: Uint8Array; lengths: readonly number[]; data: Uint8Array }[] = []
-      let entries = 0
-      return (chunk) => {
-        chunks.push(chunk)
-        entries += chunk.kinds.length
-        if (entries < engine.logitsWidth) return undefined
-        const kinds = Buffer.concat(chunks.map((one) => one.kinds))
-        const offsets = new Uint32Array(entries + 1)
-        chunks
-          .flatMap((one) => [...one.lengths])
-          .forEach((length, i) => {
-            offsets[i + 1] = (offsets[i] ?? 0) + length
-          })
-        const data = Buffer.concat(chunks.map((one) => one.data))
-        const digest = vocabularyDigest(kinds, offsets, data)
-        if (digest !== engine.vocabularyDigest)
-          throw new GuardError('vocabulary_invalid', `digest: got ${digest}`)
-        return { size: entries, kinds, offsets, data, digest }
-      }
-    },
-    maxVocabularies: 4,
-  },
-  compile: (bans, vocabulary) => {
-    const made = naiveProgram(bans, vocabulary)
-    walks.set(made.image.digest, made)
-    return Promise.resolve(made.image)
-  },
-  load: (image) => {
-    const made = walks.get(image.digest)
-    if (made === undefined) throw new Error('a program of another process')
-    return made.walk
-  },
   programFailed: (error) => say({ kind: 'program_failed', error: error.message }),
 })
 
@@ -140,10 +62,7 @@ async function obey(command: Command): Promise<void> {
     wanted.set(command.rid, command.directive)
     reporters.get(command.rid)?.([{ kind: 'unjudged', model: 'fixture', reason: 'late' }])
   }
-  if (command.bans !== undefined) {
-    policy = toPolicy(toBans(command.bans), ++revision)
-    await plane.book.refresh()
-  }
+  if (command.bans !== undefined) await use(toBans(command.bans))
   if (command.status !== undefined) {
     const { counters } = plane.guard
     say({ kind: 'status', counters, engines: plane.guard.engines(), rows: plane.guard.liveRows })
