@@ -1,0 +1,121 @@
+/**
+ * The tool calls of one response: assembled from their parts, decided once when whole. Until it is
+ * decided a call has not happened: nothing of it may reach the client.
+ */
+import type { CallPart } from './dialect.ts'
+import type { CallOutcome, StreamOptions } from './guard-options.ts'
+
+export type Call = {
+  readonly key: string
+  readonly choice: number
+  id: string | undefined
+  name: string
+  arguments: string
+  isWhole: boolean
+  outcome: CallOutcome | undefined
+  /** The rewritten arguments went out with the call's first piece. */
+  isWritten: boolean
+}
+
+export class CallBook {
+  readonly #calls = new Map<string, Call>()
+  readonly #decide: StreamOptions['decideCall']
+  readonly #maxChars: number
+  readonly #observe: (call: Call, outcome: CallOutcome) => void
+
+  constructor(
+    decide: StreamOptions['decideCall'],
+    maxChars: number,
+    observe: (call: Call, outcome: CallOutcome) => void,
+  ) {
+    this.#decide = decide
+    this.#maxChars = maxChars
+    this.#observe = observe
+  }
+
+  get(key: string): Call | undefined {
+    return this.#calls.get(key)
+  }
+
+  /** A part of a call; a part of another call of the same choice completes the ones before. */
+  add(part: CallPart): Call {
+    let call = this.#calls.get(part.key)
+    if (call === undefined) {
+      this.completeChoice(part.choice)
+      call = {
+        key: part.key,
+        choice: part.choice,
+        id: undefined,
+        name: '',
+        arguments: '',
+        isWhole: false,
+        outcome: undefined,
+        isWritten: false,
+      }
+      this.#calls.set(part.key, call)
+    }
+    call.id ??= part.id
+    if (part.name !== undefined && call.name === '') call.name = part.name
+    return call
+  }
+
+  addArguments(key: string, text: string): void {
+    const call = this.#calls.get(key)
+    if (call === undefined) return
+    call.arguments += text
+    if (call.arguments.length <= this.#maxChars || call.outcome !== undefined) return
+    const message = `The arguments of ${call.name} are longer than ${this.#maxChars} characters.`
+    call.outcome = { kind: 'block', message }
+    call.arguments = ''
+    this.#observe(call, call.outcome)
+  }
+
+  complete(key: string): void {
+    const call = this.#calls.get(key)
+    if (call === undefined || call.isWhole) return
+    call.isWhole = true
+    if (call.outcome !== undefined) return
+    const { id, name, choice } = call
+    call.outcome = this.#decide?.({ key, id, name, choice, arguments: call.arguments }) ?? {
+      kind: 'allow',
+    }
+    this.#observe(call, call.outcome)
+  }
+
+  completeChoice(choice: number | undefined): void {
+    for (const call of this.#calls.values()) {
+      if (choice === undefined || call.choice === choice) this.complete(call.key)
+    }
+  }
+
+  /** The answer to a held call; false when nothing waits under that key. */
+  settle(key: string, outcome: CallOutcome): boolean {
+    const call = this.#calls.get(key)
+    if (call?.outcome?.kind !== 'hold') return false
+    call.outcome = outcome
+    this.#observe(call, outcome)
+    return true
+  }
+
+  isReady(key: string): boolean {
+    const outcome = this.#calls.get(key)?.outcome
+    return this.#decide === undefined || (outcome !== undefined && outcome.kind !== 'hold')
+  }
+
+  /** Every call of the choice was blocked, and there was one. */
+  isAllBlocked(choice: number): boolean {
+    const calls = [...this.#calls.values()].filter((call) => call.choice === choice)
+    return calls.length > 0 && calls.every((call) => call.outcome?.kind === 'block')
+  }
+
+  /** Blocked calls of the choice before this one: clients index calls without gaps. */
+  blockedBefore(key: string): number {
+    let blocked = 0
+    const of = this.#calls.get(key)
+    for (const call of this.#calls.values()) {
+      if (call.key === key) return blocked
+      if (call.choice === of?.choice && call.outcome?.kind === 'block') blocked++
+    }
+    return blocked
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * One channel: what was read, what may go, what is redacted. Text may go when no scanner can still
+ * make it part of a match, and, where the policy says so, when a verdict covers it.
+ *
+ * Offsets are UTF-16. Scanners see decoded text (escapes of JSON arguments undone); everything that
+ * leaves this class is in offsets of the raw text.
+ */
+import type { Finding } from '../model/finding.ts'
+import type { ChannelName } from './dialect.ts'
+import type { StreamOptions, TextScan } from './guard-options.ts'
+import { type JsonText, createJsonText } from './json-text.ts'
+
+type Redaction = {
+  readonly start: number
+  end: number
+  /** Undefined masks digits in place: a JSON number must stay one. */
+  readonly with: string | undefined
+  isSaid: boolean
+}
+
+/** Text kept for context and for "already said" checks; older text is forgotten. */
+const KEEP_CHARS = 64 * 1024
+
+export class Channel {
+  readonly name: ChannelName
+  /** Raw characters read, released, and covered by verdicts. */
+  length = 0
+  released = 0
+  covered = 0
+  submitted = 0
+  tokensSinceSubmit = 0
+  isJudging = false
+  isEnded = false
+  isEdited = false
+  /** The end of the decoded text, and the offset where it begins. */
+  text = ''
+  textFrom = 0
+  /** What was released, kept only for dialects that say it again. */
+  emitted = ''
+
+  readonly #scans: readonly TextScan<Finding>[]
+  readonly #json: JsonText | undefined
+  readonly #isJudged: boolean
+  readonly #keepsEmitted: boolean
+  #redactions: Redaction[] = []
+
+  constructor(name: ChannelName, options: StreamOptions, keepsEmitted: boolean) {
+    this.name = name
+    this.#scans = scansOf(name, options)
+    const isJson = name.field === 'arguments' || (name.field === 'content' && options.jsonContent)
+    this.#json = isJson === true ? createJsonText() : undefined
+    this.#isJudged = options.judge?.release === 'judged'
+    this.#keepsEmitted = keepsEmitted
+  }
+
+  /** Length of the decoded text. */
+  get decodedLength(): number {
+    return this.textFrom + this.text.length
+  }
+
+  push(raw: string): readonly Finding[] {
+    this.length += raw.length
+    const decoded = this.#json === undefined ? raw : this.#json.push(raw)
+    this.text += decoded
+    if (this.text.length > 2 * KEEP_CHARS) {
+      this.textFrom += this.text.length - KEEP_CHARS
+      this.text = this.text.slice(-KEEP_CHARS)
+    }
+    if (decoded === '' || this.#scans.length === 0) return []
+    return this.#collect((scan) => scan.push(decoded))
+  }
+
+  end(): readonly Finding[] {
+    if (this.isEnded) return []
+    this.isEnded = true
+    return this.#collect((scan) => scan.end())
+  }
+
+  /** Raw offset up to which text may go. */
+  get clear(): number {
+    const judged = this.#isJudged ? this.covered : this.length
+    if (this.isEnded) return Math.min(judged, this.length)
+    let open = this.decodedLength
+    for (const scan of this.#scans) {
+      const from = scan.openFrom
+      if (from !== undefined && from >= 0 && from < open) open = from
+    }
+    return Math.min(judged, this.#toRaw(open))
+  }
+
+  /** Decoded span to raw span, clipped to what is still here; false when part of it has gone. */
+  redact(start: number, end: number, replacement: string): boolean {
+    const from = this.#toRaw(start)
+    const to = this.#toRaw(end)
+    const isWhole = from >= this.released
+    const spans = this.#json?.stringParts(from, to) ?? [[from, to] as const]
+    let left: string | undefined = replacement
+    for (const [a, b] of spans) {
+      const shown = this.#json === undefined ? left : JSON.stringify(left).slice(1, -1)
+      this.#add({ start: Math.max(a, this.released), end: b, with: shown, isSaid: false })
+      left = ''
+    }
+    if (spans.length === 0) {
+      this.#add({ start: Math.max(from, this.released), end: to, with: undefined, isSaid: false })
+    }
+    this.isEdited = true
+    return isWhole
+  }
+
+  /** Where a decoded offset stands in the raw text. */
+  rawAt(offset: number): number {
+    return this.#toRaw(offset)
+  }
+
+  /** The piece [start, end) as it may go; pieces are rendered once, in order. */
+  render(start: number, piece: string): string {
+    const end = start + piece.length
+    let out = ''
+    let at = start
+    for (const redaction of this.#redactions) {
+      if (redaction.start >= end || redaction.end <= start) continue
+      const from = Math.max(redaction.start, start)
+      const to = Math.min(redaction.end, end)
+      if (from > at) out += piece.slice(at - start, from - start)
+      if (redaction.with === undefined) {
+        out += piece.slice(from - start, to - start).replaceAll(/[0-9]/g, '9')
+      } else if (!redaction.isSaid) out += redaction.with
+      redaction.isSaid = true
+      at = Math.max(at, to)
+    }
+    out += piece.slice(at - start)
+    this.released = Math.max(this.released, end)
+    if (this.#redactions.length > 0) {
+      this.#redactions = this.#redactions.filter((redaction) => redaction.end > end)
+    }
+    if (this.#keepsEmitted) this.emitted += out
+    return out
+  }
+
+  /** As `render`, without letting it go. */
+  preview(start: number, piece: string): string {
+    const { released, emitted } = this
+    const redactions = this.#redactions.map((one) => ({ ...one }))
+    const out = this.render(start, piece)
+    this.#redactions = redactions
+    this.released = released
+    this.emitted = emitted
+    return out
+  }
+
+  #toRaw(offset: number): number {
+    return this.#json === undefined ? offset : this.#json.rawAt(offset)
+  }
+
+  /** Keeps the list sorted and disjoint; one that overlaps an earlier one extends it. */
+  #add(next: Redaction): void {
+    if (next.end <= next.start) return
+    const joined = this.#redactions.find((one) => one.start < next.end && next.start < one.end)
+    if (joined === undefined) {
+      this.#redactions = [...this.#redactions, next].sort((a, b) => a.start - b.start)
+      return
+    }
+    this.#redactions = this.#redactions.filter((one) => one !== joined)
+    this.#add({
+      start: Math.min(joined.start, next.start),
+      end: Math.max(joined.end, next.end),
+      with: joined.with ?? next.with,
+      isSaid: joined.isSaid,
+    })
+  }
+
+  #collect(of: (scan: TextScan<Finding>) => readonly Finding[]): readonly Finding[] {
+    if (this.#scans.length === 1 && this.#scans[0] !== undefined) return of(this.#scans[0])
+    return this.#scans.flatMap((scan) => of(scan))
+  }
+}
+
+function scansOf(name: ChannelName, options: StreamOptions): readonly TextScan<Finding>[] {
+  const phrases = options.scan?.(name)
+  const pii = options.pii?.(name)
+  return [
+    ...(phrases === undefined
+      ? []
+      : [adapt(phrases, (found) => ({ kind: 'match' as const, ...found }))]),
+    ...(pii === undefined ? [] : [adapt(pii, (found) => ({ kind: 'pii' as const, ...found }))]),
+  ]
+}
+
+function adapt<Found>(scan: TextScan<Found>, to: (found: Found) => Finding): TextScan<Finding> {
+  const none: readonly Finding[] = []
+  return {
+    push: (more) => {
+      const found = scan.push(more)
+      return found.length === 0 ? none : found.map(to)
+    },
+    end: () => scan.end().map(to),
+    get openFrom() {
+      return scan.openFrom
+    },
+  }
+}
