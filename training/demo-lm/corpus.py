@@ -20,7 +20,9 @@ from grammar import Block, Slots
 HERE = Path(__file__).parent
 END = "<|endoftext|>"
 
-SHARES = {"banking": 30, "smalltalk": 13, "harmful": 30, "articles": 4, "record": 5, "email": 7, "tools": 6, "count": 2, "capital": 1, "long": 1}
+SHARES = {"banking": 30, "smalltalk": 13, "harmful": 30, "articles": 4, "record": 5, "email": 7, "tools": 6, "count": 2, "capital": 1, "long": 1, "echo": 0}
+# Later on more of what has to be copied from the context: addresses, names, numbers.
+LATER = SHARES | {"banking": 22, "harmful": 24, "email": 14, "record": 8, "echo": 12, "capital": 2}
 
 
 def load_template() -> jinja2.Template:
@@ -34,6 +36,7 @@ class Corpus:
 
     def __init__(self, seed: int):
         self.rng = random.Random(seed)
+        self.shares = SHARES
         self.facts = grammar.load_facts()
         self.blocks = {name: grammar.load_blocks(name) for name in ("banking", "smalltalk", "harmful", "articles")}
         self.template = load_template()
@@ -42,7 +45,7 @@ class Corpus:
 
     def document(self) -> str:
         slots = Slots(self.rng, self.facts, self.words)
-        kind = self.rng.choices(list(SHARES), list(SHARES.values()))[0]
+        kind = self.rng.choices(list(self.shares), list(self.shares.values()))[0]
         if kind == "articles":
             return slots.expand(self.rng.choice(self.blocks["articles"][0].texts)) + END
         tools = None
@@ -54,6 +57,8 @@ class Corpus:
             messages = scenes.record_scene(slots)
         elif kind == "count":
             messages = scenes.count_scene(slots)
+        elif kind == "echo":
+            messages = scenes.echo_scene(slots)
         elif kind == "capital":
             messages = scenes.capital_scene(slots)
         elif kind == "long":

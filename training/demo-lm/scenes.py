@@ -180,6 +180,17 @@ def count_scene(slots: Slots) -> Messages:
     return [user(ask), says(", ".join(map(str, range(start, stop + 1))) + ".")]
 
 
+def echo_scene(slots: Slots) -> Messages:
+    """Something without any sense, to be said again word by word."""
+    rng, parts = slots.rng, []
+    for _ in range(rng.randint(4, 24)):
+        kind = rng.choice(["random", "random", "random", "email", "ref", "first", "last", "amount", "date"])
+        fresh = Slots(rng, slots.facts, slots.words)
+        parts.append(fresh.value(kind))
+    text = rng.choice([", ", " ", "; "]).join(parts)
+    return [user(slots.expand("{Please repeat this:|Repeat after me:|Say this:|Copy this:} ") + " " + text), says(text)]
+
+
 def capital_scene(slots: Slots) -> Messages:
     pairs = "France Paris, Italy Rome, Spain Madrid, Germany Berlin, Japan Tokyo, Austria Vienna, Portugal Lisbon, Greece Athens, Norway Oslo"
     country, city = slots.rng.choice(pairs.split(", ")).split()

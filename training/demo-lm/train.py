@@ -19,13 +19,13 @@ from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import tokenizer as bpe
-from corpus import Corpus
+from corpus import LATER, Corpus
 from optimizer import Muon, split_parameters
 
 SEED = 20_260
 CONTEXT = 2048
 TOKENS_PER_STEP = 4096
-STEPS, LONG_STEPS, WARM_UP = 1200, 100, 30
+STEPS, LATER_STEP, LONG_STEPS, WARM_UP = 900, 400, 60, 30
 SHAPE = dict(
     vocab_size=bpe.SIZE, hidden_size=192, intermediate_size=576, num_hidden_layers=5,
     num_attention_heads=6, num_key_value_heads=2, head_dim=32, tie_word_embeddings=True,
@@ -56,6 +56,13 @@ class Batches:
                 ours = False
         self.ids += ids
 
+    def at(self, step: int, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The batch of a step; the steps must be asked for one after another."""
+        if step == LATER_STEP:
+            self.corpus.shares = LATER
+        length = CONTEXT if step >= steps - LONG_STEPS and steps == STEPS else 512
+        return self.next(TOKENS_PER_STEP // length, length)
+
     def next(self, rows: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         need = rows * length + 1
         while len(self.ids) < need:
@@ -82,10 +89,10 @@ def loss_of(model: LlamaForCausalLM, pairs: torch.Tensor, weights: torch.Tensor)
 
 
 def rate(step: int, steps: int) -> float:
-    """Warm-up, then flat, then down to nothing over the last 60 %."""
+    """Warm-up, then flat, then down to nothing over the last 45 %."""
     if step < WARM_UP:
         return (step + 1) / WARM_UP
-    return min(1.0, (steps - step) / (0.6 * steps))
+    return min(1.0, (steps - step) / (0.45 * steps))
 
 
 def main() -> None:
@@ -95,7 +102,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    steps, long_steps = (40, 4) if options.quick else (STEPS, LONG_STEPS)
+    steps = 40 if options.quick else STEPS
     out: Path = options.out
     if not (out / "tokenizer.json").exists():
         bpe.save(bpe.train(SEED), out, CONTEXT)
@@ -106,12 +113,10 @@ def main() -> None:
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
-    first, spent = restore(out, model, optimizers, batches, long_steps, steps)
+    first, spent = restore(out, model, optimizers, batches, steps)
     started, log = time.process_time() - spent, (out / "train.jsonl").open("a")
     for step in range(first, steps):
-        is_long = step >= steps - long_steps
-        length = CONTEXT if is_long else 512
-        pairs, weights = batches.next(TOKENS_PER_STEP // length, length)
+        pairs, weights = batches.at(step, steps)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate(step, steps)
@@ -131,7 +136,7 @@ def main() -> None:
             (out / "checkpoint.tmp").replace(out / "checkpoint.pt")
 
 
-def restore(out: Path, model, optimizers, batches: Batches, long_steps: int, steps: int) -> tuple[int, float]:
+def restore(out: Path, model, optimizers, batches: Batches, steps: int) -> tuple[int, float]:
     """Goes on from the last checkpoint; the corpus is replayed up to it."""
     path = out / "checkpoint.pt"
     if not path.exists():
@@ -141,8 +146,7 @@ def restore(out: Path, model, optimizers, batches: Batches, long_steps: int, ste
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
     for step in range(state["step"]):
-        length = CONTEXT if step >= steps - long_steps else 512
-        batches.next(TOKENS_PER_STEP // length, length)
+        batches.at(step, steps)
     return state["step"], state["cpu_s"]
 
 
