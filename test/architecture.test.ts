@@ -22,7 +22,8 @@ const DOORS: Record<string, readonly string[]> = {
   policy: ['automata', 'decoding'], // compiling a policy compiles its bans
   classifiers: [],
   proxy: ['stream', 'policy', 'tools'],
-  engine: ['automata', 'vocabulary'], // the embedded engine runs token programs as the plugin does
+  // the embedded engine runs token programs as the plugin does, and speaks the same proto file
+  engine: ['automata', 'vocabulary', 'step'],
 }
 const TOP = ['main', 'cli']
 const WORLD =

@@ -110,14 +110,11 @@ export class Answer {
       const stop = { stop_reason: null, ...finishOf(delta, false), prompt_token_ids: prompt }
       return [chunk(kind, head, [{ ...body, ...stop, ...ids }])]
     }
-    const listed =
-      logprobs === undefined ? null : chatLogprobs(delta.logprobs, naming, logprobs)
+    const listed = logprobs === undefined ? null : chatLogprobs(delta.logprobs, naming, logprobs)
     const messages = this.#messages(choice, delta)
     return messages.map((message, i) => {
       const last = i === messages.length - 1
-      const finish = last
-        ? finishOf(delta, choice.tools?.called === true)
-        : { finish_reason: null }
+      const finish = last ? finishOf(delta, choice.tools?.called === true) : { finish_reason: null }
       const rest = last ? { logprobs: listed, ...finish, ...ids } : { logprobs: null, ...finish }
       return chunk(kind, head, [{ index: delta.index, delta: message, ...rest }])
     })
@@ -130,7 +127,8 @@ export class Answer {
     if (delta.finish !== undefined) parts.push(...choice.tools.flush())
     const messages = parts.map((part) => this.#toolMessage(part))
     // As vLLM: the end is a frame of its own after a tool call, and token ids are never lost.
-    const quiet = messages.length === 0 && (this.#options.returnTokenIds || delta.logprobs.length > 0)
+    const quiet =
+      messages.length === 0 && (this.#options.returnTokenIds || delta.logprobs.length > 0)
     const ends = delta.finish !== undefined && (messages.length === 0 || choice.tools.called)
     return quiet || ends ? [...messages, {}] : messages
   }
@@ -173,9 +171,9 @@ export class Answer {
   #chatChoice(choice: Choice, index: number): Json {
     const { naming, logprobs, returnTokenIds } = this.#options
     const whole = merged(choice.deltas)
-    const listed =
-      logprobs === undefined ? null : chatLogprobs(whole.logprobs, naming, logprobs)
-    const parts = choice.tools === undefined ? [] : [...choice.tools.push(whole.text), ...choice.tools.flush()]
+    const listed = logprobs === undefined ? null : chatLogprobs(whole.logprobs, naming, logprobs)
+    const parts =
+      choice.tools === undefined ? [] : [...choice.tools.push(whole.text), ...choice.tools.flush()]
     const calls = choice.tools?.called === true ? this.#calls(parts) : undefined
     const content = calls === undefined ? whole.text : parts.map(contentOf).join('')
     const message = {
@@ -185,7 +183,13 @@ export class Answer {
       tool_calls: calls ?? [],
     }
     const ids = returnTokenIds ? whole.tokenIds : null
-    return { index, message, logprobs: listed, ...finishOf(whole, calls !== undefined), token_ids: ids }
+    return {
+      index,
+      message,
+      logprobs: listed,
+      ...finishOf(whole, calls !== undefined),
+      token_ids: ids,
+    }
   }
 
   #calls(parts: readonly ToolDelta[]): Json[] {
@@ -204,8 +208,7 @@ export class Answer {
   #completionChoice(choice: Choice, index: number): Json {
     const { naming, logprobs, returnTokenIds, promptIds } = this.#options
     const whole = merged(choice.deltas)
-    const listed =
-      logprobs === undefined ? null : completionLogprobs(whole.logprobs, naming, 0)
+    const listed = logprobs === undefined ? null : completionLogprobs(whole.logprobs, naming, 0)
     return {
       index,
       text: whole.text,

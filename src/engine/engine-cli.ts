@@ -2,15 +2,15 @@
  * `checkstream engine --uds PATH [--model FOLDER]`: the embedded engine as a process of its own,
  * in the place that `vllm serve --uds` has in production.
  */
-import { basename, resolve } from 'node:path'
+import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Server } from 'node:http'
 import { pino } from 'pino'
 import { GuardError } from '../model/errors.ts'
+import { clearSocketPath, removeSocket, socketIdentity, withMode } from '../step/socket.ts'
 import { createHttpServer } from './http.ts'
 import { Engine } from './engine.ts'
 import { UNGUARDED, type StepHooks } from './hooks.ts'
-import { listenOnSocket } from './listen-socket.ts'
 import { openModelFolder, type ModelFolder } from './model-file.ts'
 import { Network, PREFILL_TOKENS } from './onnx.ts'
 import { Scheduler } from './scheduler.ts'
@@ -18,7 +18,7 @@ import { Tokenizer } from './tokenizer.ts'
 
 const ROWS = 16
 const MAX_WAITING = 1024
-const DEFAULT_MODEL = resolve(import.meta.dirname, '../../models/demo-lm')
+const DEFAULT_MODEL = join(import.meta.dirname, '../../models/demo-lm')
 
 export type EngineOptions = {
   readonly uds: string
@@ -74,18 +74,28 @@ function parse(argv: readonly string[]) {
 
 /** Runs until SIGTERM or SIGINT; gives the exit code. */
 export async function runEngine(argv: readonly string[]): Promise<number> {
-  const log = pino({ name: 'engine', level: process.env['LOG_LEVEL'] ?? 'info' }, pino.destination(2))
+  const log = pino(
+    { name: 'engine', level: process.env['LOG_LEVEL'] ?? 'info' },
+    pino.destination(2),
+  )
   try {
     const options = parseEngineArgs(argv, process.env)
     const ended = untilSignal()
-    const { engine, scheduler } = await createEngine(options, () => UNGUARDED, (error) => {
-      log.error({ err: error }, 'a step failed; its rows have ended with an error')
-    })
+    const { engine, scheduler } = await createEngine(
+      options,
+      () => UNGUARDED,
+      (error) => {
+        log.error({ err: error }, 'a step failed; its rows have ended with an error')
+      },
+    )
     const server = createHttpServer(engine)
-    await listenOnSocket(server, options.uds, 0o660)
+    await clearSocketPath(options.uds)
+    await withMode(options.uds, 0o660, () => listen(server, options.uds))
+    const bound = socketIdentity(options.uds)
     log.info({ uds: options.uds, model: options.name }, 'the engine is ready')
     await ended
     await stop(server, scheduler)
+    removeSocket(options.uds, bound)
     return 0
   } catch (error) {
     log.fatal(GuardError.from(error, 'config_invalid').message)
@@ -108,9 +118,21 @@ export async function createEngine(
     prefillTokens: PREFILL_TOKENS,
     onFailure,
   })
-  const now = (): number => Date.now() / 1000
-  const engine = new Engine({ folder, tokenizer, scheduler, modelName: options.name, now })
+  const engine = new Engine({ folder, tokenizer, scheduler, modelName: options.name, now: seconds })
   return { engine, scheduler }
+}
+
+function seconds(): number {
+  return Date.now() / 1000
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      reject(new GuardError('socket_invalid', `socket ${path}: ${error.message}`, { cause: error }))
+    })
+    server.listen(path, resolve)
+  })
 }
 
 function untilSignal(): Promise<void> {

@@ -87,7 +87,9 @@ export class Engine {
     const n = request.n ?? 1
     const prompts = wanted.prompts.flatMap((ids) => Array.from({ length: n }, () => ids))
     const seed = request.seed ?? randomInt(2 ** 47)
-    const options = prompts.map((ids, index) => this.#options(request, wanted, ids, { seed, index }))
+    const options = prompts.map((ids, index) =>
+      this.#options(request, wanted, ids, { seed, index }),
+    )
     const answer = this.#answer(request, requestId, wanted, prompts)
     let sequences: Sequence[] = []
     return {
@@ -126,7 +128,10 @@ export class Engine {
     const outside = [...promptIds, ...(request.stop_token_ids ?? [])].find((id) => id >= size)
     if (promptIds.length === 0 || outside !== undefined) {
       const got = outside === undefined ? 'an empty prompt' : `token id ${outside}`
-      throw new GuardError('request_invalid', `prompt: expected token ids under ${size}, got ${got}`)
+      throw new GuardError(
+        'request_invalid',
+        `prompt: expected token ids under ${size}, got ${got}`,
+      )
     }
     const stop = request.stop ?? []
     return {

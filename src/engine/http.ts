@@ -2,9 +2,11 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { GuardError } from '../model/errors.ts'
+import type { Answer } from './answer.ts'
 import type { Engine, Running } from './engine.ts'
 import type { Json } from './frames.ts'
 import { parseChatRequest, parseCompletionRequest } from './requests.ts'
+import type { Delta } from './sequence.ts'
 
 /** Past it a body is refused with 413. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -14,7 +16,8 @@ type Handler = (engine: Engine, request: IncomingMessage, response: ServerRespon
 const ROUTES: Readonly<Record<string, Handler>> = {
   'GET /health': (_, _request, response) => send(response, 200, undefined),
   'GET /ping': (_, _request, response) => send(response, 200, undefined),
-  'GET /version': (_, _request, response) => send(response, 200, { version: 'checkstream-embedded' }),
+  'GET /version': (_, _request, response) =>
+    send(response, 200, { version: 'checkstream-embedded' }),
   'GET /load': (engine, _request, response) => send(response, 200, engine.load),
   'GET /v1/models': (engine, _request, response) => send(response, 200, models(engine)),
   'POST /tokenize': tokenize,
@@ -36,7 +39,11 @@ export function createHttpServer(engine: Engine): Server {
   })
 }
 
-async function tokenize(engine: Engine, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function tokenize(
+  engine: Engine,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const body = (await readJson(request)) as { readonly prompt?: unknown } | null
   if (typeof body?.prompt !== 'string') {
     throw new GuardError('request_invalid', 'prompt: expected a string')
@@ -75,24 +82,28 @@ function collect(running: Running, response: ServerResponse): Promise<void> {
 function stream(running: Running, response: ServerResponse): Promise<void> {
   const { answer } = running
   return new Promise((resolve) => {
-    const write = (frames: readonly Json[]): void => {
-      // The socket's buffer is bounded by max_tokens, so a slow reader cannot grow it for ever.
-      for (const frame of frames) response.write(`data: ${JSON.stringify(frame)}\n\n`)
-    }
-    let opened = false
     running.start((delta) => {
-      if (!opened) {
-        opened = true
+      if (!response.headersSent) {
         response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' })
-        write(answer.open())
+        write(response, answer.open())
       }
-      write(delta.finish?.reason === 'error' ? [errorBody(500, 'InternalServerError', 'the engine failed in this step')] : answer.stream(delta))
-      if (delta.finish?.reason === 'error') answer.collect(delta)
+      write(response, framesOf(answer, delta))
       if (!answer.isOver) return
-      write(answer.close())
+      write(response, answer.close())
       response.end('data: [DONE]\n\n', resolve)
     })
   })
+}
+
+function framesOf(answer: Answer, delta: Delta): readonly Json[] {
+  if (delta.finish?.reason !== 'error') return answer.stream(delta)
+  answer.collect(delta)
+  return [errorBody(500, 'InternalServerError', 'the engine failed in this step')]
+}
+
+/** What a slow reader leaves in the socket's buffer is bounded by max_tokens. */
+function write(response: ServerResponse, frames: readonly Json[]): void {
+  for (const frame of frames) response.write(`data: ${JSON.stringify(frame)}\n\n`)
 }
 
 function models(engine: Engine): Json {
@@ -121,7 +132,10 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   try {
     return JSON.parse(Buffer.concat(parts).toString('utf8')) as unknown
   } catch (error) {
-    throw new GuardError('request_invalid', `body: not JSON: ${GuardError.from(error, 'request_invalid').message}`)
+    throw new GuardError(
+      'request_invalid',
+      `body: not JSON: ${GuardError.from(error, 'request_invalid').message}`,
+    )
   }
 }
 
@@ -143,7 +157,12 @@ function errorBody(code: number, type: string, message: string): Json {
   return { error: { message, type, param: null, code } }
 }
 
-function sendError(response: ServerResponse, code: number, type: string, message: string): Promise<void> {
+function sendError(
+  response: ServerResponse,
+  code: number,
+  type: string,
+  message: string,
+): Promise<void> {
   return send(response, code, errorBody(code, type, message))
 }
 

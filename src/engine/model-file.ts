@@ -70,7 +70,10 @@ function readJson(path: string): Record<string, unknown> {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
   } catch (error) {
-    throw new GuardError('model_invalid', `${path}: ${GuardError.from(error, 'model_invalid').message}`)
+    throw new GuardError(
+      'model_invalid',
+      `${path}: ${GuardError.from(error, 'model_invalid').message}`,
+    )
   }
 }
 

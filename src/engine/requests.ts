@@ -70,7 +70,7 @@ const chatShape = z.looseObject({
   ...common,
   messages: z.array(message).min(1).max(1024),
   tools: z.array(tool).max(128).nullish(),
-  tool_choice: z.unknown(),
+  tool_choice: z.unknown().optional(),
   max_completion_tokens: z.int().min(1).nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(MAX_LOGPROBS).nullish(),
@@ -109,7 +109,9 @@ export function parseCompletionRequest(body: unknown): CompletionRequest {
 /** The prompts of a completion, each as text or as token ids. */
 export function promptsOf(prompt: CompletionRequest['prompt']): (string | number[])[] {
   if (typeof prompt === 'string') return [prompt]
-  return prompt.every((part) => typeof part === 'number') ? [prompt] : (prompt as (string | number[])[])
+  return prompt.every((part) => typeof part === 'number')
+    ? [prompt]
+    : (prompt as (string | number[])[])
 }
 
 export function textOf(content: Message['content']): string {
@@ -134,7 +136,10 @@ function refuseGrammar(request: Readonly<Record<string, unknown>>): void {
 }
 
 function refused(place: string, wanted: string, got: unknown): GuardError {
-  return new GuardError('request_invalid', `${place}: expected ${wanted}, got ${JSON.stringify(got)}`)
+  return new GuardError(
+    'request_invalid',
+    `${place}: expected ${wanted}, got ${JSON.stringify(got)}`,
+  )
 }
 
 function parse<T>(shape: z.ZodType<T>, body: unknown): T {

@@ -161,7 +161,9 @@ export class Scheduler {
 
   #failAll(error: unknown): void {
     this.#parts.onFailure(error)
-    for (const row of [...this.#live]) {
+    while (this.#live.length > 0) {
+      const row = this.#live[0]
+      invariant(row !== undefined, 'a live row is missing')
       this.#remove(row)
       row.sequence.fail()
     }

@@ -25,7 +25,11 @@ export class Tokenizer {
     const document = folder.tokenizer as TokenizerDocument
     const spelled = toByteTable()
     for (const [piece, id] of Object.entries(document.model.vocab)) {
-      this.#set(id, KIND.text, Uint8Array.from([...piece], (char) => spelled.get(char) ?? 63))
+      this.#set(
+        id,
+        KIND.text,
+        Uint8Array.from([...piece], (char) => spelled.get(char) ?? 63),
+      )
     }
     for (const added of document.added_tokens) {
       const bytes = new TextEncoder().encode(added.content)

@@ -119,7 +119,10 @@ export class ToolCallParser {
 }
 
 /** Reads one character of JSON; true when the object that it opened with is complete. */
-function step(state: { depth: number; inString: boolean; escaped: boolean }, char: string): boolean {
+function step(
+  state: { depth: number; inString: boolean; escaped: boolean },
+  char: string,
+): boolean {
   if (state.escaped) state.escaped = false
   else if (state.inString) {
     if (char === '\\') state.escaped = true
