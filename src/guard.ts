@@ -219,14 +219,20 @@ export class Guard<P extends GuardPolicy> {
   #latch(seat: Seat<P>, row: Row<P>, reason: Latch): void {
     if (row.latch !== undefined) return
     row.latch = reason
-    this.counters.latched[reason]++
-    row.entry?.tell({ kind: 'latched', child: row.child, reason })
+    this.#report(row, reason)
     const { onFailure } = row.policy
     // Text that was banned has been sampled: resident masks are plainly not binding here.
     const isStopped = onFailure === 'closed' || (onFailure === 'resident' && reason === 'violation')
     const fromPosition = row.position
     const stop = { reason: `checkstream: ${reason}` }
     this.#direct(seat, row, { fromPosition, sync: false, ...(isStopped ? { stop } : {}) })
+  }
+
+  #report(row: Row<P>, reason: Latch): void {
+    const { requestId } = row.session.opened
+    this.counters.latched[reason]++
+    row.entry?.tell({ kind: 'latched', child: row.child, reason })
+    this.#parts.observe({ kind: 'latched', requestId, position: row.position, reason })
   }
 
   // ---- rows
@@ -368,8 +374,7 @@ export class Guard<P extends GuardPolicy> {
   }
 
   #lose(seat: Seat<P>, row: Row<P>, reason: Latch): void {
-    this.counters.latched[reason]++
-    row.entry?.tell({ kind: 'latched', child: row.child, reason })
+    this.#report(row, reason)
     this.#close(seat, row)
   }
 

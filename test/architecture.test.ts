@@ -16,6 +16,7 @@ const DOORS: Record<string, readonly string[]> = {
   session: ['automata', 'vocabulary'], // a session walks a token program over token bytes
   automata: ['vocabulary'], // a token program is an automaton crossed with a vocabulary
   step: [],
+  telemetry: ['session'], // reads the step plane's counters when it is scraped
   programs: ['automata', 'vocabulary'], // compiles and keeps the token programs of every vocabulary
   stream: ['automata', 'pii', 'tools'], // the holdback runs the same automaton over text
   tools: ['automata'], // taint compares folded forms

@@ -28,6 +28,13 @@ export type GuardEvent =
       readonly position: number
       readonly firings: readonly RuleFiring[]
     }
+  /** The row can no longer be judged as its policy wants (`divergence`, `violation`, `gap`, …). */
+  | {
+      readonly kind: 'latched'
+      readonly requestId: string
+      readonly position: number
+      readonly reason: string
+    }
   | { readonly kind: 'closed'; readonly requestId: string; readonly tokens: number }
   | { readonly kind: 'engine'; readonly engine: string; readonly attached: boolean }
   | { readonly kind: 'policy'; readonly revision: string; readonly error?: string }

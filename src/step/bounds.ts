@@ -29,7 +29,7 @@ export const DEFAULT_BOUNDS: StepBounds = {
   entries: 16_384,
   messageBytes: 4 * 1024 * 1024,
   vocabularyEntries: 262_144,
-  vocabularyBytes: 16 * 1024 * 1024,
+  vocabularyBytes: 32 * 1024 * 1024,
   contextTokens: 1_048_576,
   queuedMessages: 1_024,
   queuedBytes: 8 * 1024 * 1024,
