@@ -8,6 +8,11 @@ export type TextEffect =
   | { readonly kind: 'inject'; readonly where: 'before' | 'after'; readonly text: string }
   | { readonly kind: 'stop'; readonly message: string; readonly status: number }
 
+/** What is done to a tool call; `argument` is a dotted path into its arguments. */
+export type ToolEffect =
+  | { readonly kind: 'rewrite'; readonly argument: string; readonly value: string }
+  | { readonly kind: 'block'; readonly message: string }
+
 export type RuleFiring = {
   readonly rule: string
   readonly phase: Phase
@@ -18,6 +23,10 @@ export type RuleFiring = {
   /** Offsets of the evidence, when it has a place in the text. */
   readonly span?: readonly [number, number]
   readonly score?: number
+  /** Of `log`, `audit` and `notify`: what the policy's author wants it to be known as. */
+  readonly message?: string
+  readonly category?: string
+  readonly severity?: string
 }
 
 export type Decision = {
@@ -31,5 +40,6 @@ export type Decision = {
   /** The row is to be waited for from now on. */
   readonly sync: boolean
   readonly text: readonly TextEffect[]
+  readonly tool?: readonly ToolEffect[]
   readonly firings: readonly RuleFiring[]
 }

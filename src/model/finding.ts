@@ -36,6 +36,14 @@ export type Finding =
       readonly start: number
       readonly end: number
     }
+  /** Adaptive decoding of a rule went to another level; 0 is the request's own parameters. */
+  | {
+      readonly kind: 'level'
+      readonly rule: string
+      readonly level: number
+      readonly score: number
+      readonly position: number
+    }
   /** The engine's program state differs from ours: an incident, latches the row's fail mode. */
   | { readonly kind: 'divergence'; readonly position: number }
 

@@ -1,0 +1,27 @@
+/** Names of classifiers: the registry's own, and what CheckStream rule files call them. */
+
+export const CLASSIFIERS = [
+  'toxicity_detector',
+  'finance_regulatory',
+  'pii_detector',
+  'prompt_injection',
+  'self_harm',
+  'risk',
+] as const
+
+const ALIASES: Readonly<Record<string, string>> = {
+  toxicity: 'toxicity_detector',
+  toxic: 'toxicity_detector',
+  advice_vs_information: 'finance_regulatory',
+  advice_detector: 'finance_regulatory',
+  financial_advice: 'finance_regulatory',
+  pii: 'pii_detector',
+  injection: 'prompt_injection',
+  prompt_injection_detector: 'prompt_injection',
+  jailbreak: 'prompt_injection',
+}
+
+/** Classifier that answers for PII findings too. */
+export const PII = 'pii_detector'
+
+export const classifierName = (written: string): string => ALIASES[written] ?? written

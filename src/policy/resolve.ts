@@ -1,0 +1,133 @@
+/**
+ * `extends`, `defaults` and `variables`, resolved: one flat policy whose rules know where they were
+ * written. A parent's rules come first; a rule of the same name replaces the parent's in its place.
+ */
+import { nearestName, suggestion } from '../model/nearest.ts'
+import type { PolicySource } from './document.ts'
+import type { Problem } from './problem.ts'
+import type { AdaptiveDocument, PolicyDocument, RuleDocument } from './schema.ts'
+
+export type ResolvedRule = {
+  readonly document: RuleDocument
+  /** Of the document that wrote it. */
+  readonly defaults: PolicyDocument['defaults']
+  readonly mode: PolicyDocument['mode']
+  readonly onFailure: PolicyDocument['on_failure']
+  readonly regulation: string | undefined
+  readonly source: PolicySource
+  /** Where it stands in its source: `rules[index]`. */
+  readonly index: number
+}
+
+export type ResolvedPolicy = {
+  readonly source: PolicySource
+  readonly rules: readonly ResolvedRule[]
+  readonly lists: Readonly<Record<string, readonly string[]>>
+  readonly variables: Readonly<Record<string, string>>
+  readonly adaptive: AdaptiveDocument | undefined
+  readonly onFailure: 'closed' | 'open' | 'resident'
+  readonly mode: 'monitor' | 'alert' | 'enforce'
+}
+
+type Draft = Omit<ResolvedPolicy, 'source' | 'onFailure' | 'mode'> & {
+  readonly onFailure: PolicyDocument['on_failure']
+  readonly mode: PolicyDocument['mode']
+}
+
+/** Longest chain of parents. */
+const MAX_CHAIN = 8
+
+export function resolvePolicy(
+  source: PolicySource,
+  known: ReadonlyMap<string, PolicySource>,
+  problems: Problem[],
+): ResolvedPolicy {
+  const draft = resolve(source, known, problems, [])
+  const { onFailure = 'resident', mode = 'enforce' } = draft
+  return { ...draft, source, onFailure, mode }
+}
+
+function resolve(
+  source: PolicySource,
+  known: ReadonlyMap<string, PolicySource>,
+  problems: Problem[],
+  chain: readonly string[],
+): Draft {
+  const { document } = source
+  const parents = parentsOf(source, known, problems, [...chain, document.name])
+  const drafts = parents.map((parent) =>
+    resolve(parent, known, problems, [...chain, document.name]),
+  )
+  const rules = new Map<string, ResolvedRule>()
+  for (const draft of drafts) for (const rule of draft.rules) rules.set(rule.document.name, rule)
+  for (const [index, rule] of document.rules.entries()) {
+    rules.set(rule.name, {
+      document: rule,
+      defaults: document.defaults,
+      mode: rule.mode ?? document.defaults.mode ?? document.mode,
+      onFailure: rule.on_failure ?? document.defaults.on_failure ?? document.on_failure,
+      regulation: rule.regulation ?? document.regulation,
+      source,
+      index,
+    })
+  }
+  const last = drafts.at(-1)
+  return {
+    rules: [...rules.values()],
+    lists: Object.assign({}, ...drafts.map((d) => d.lists), document.lists),
+    variables: Object.assign({}, ...drafts.map((d) => d.variables), document.variables),
+    adaptive: document.adaptive_decoding ?? last?.adaptive,
+    onFailure: document.on_failure ?? document.defaults.on_failure ?? last?.onFailure,
+    mode: document.mode ?? document.defaults.mode ?? last?.mode,
+  }
+}
+
+function parentsOf(
+  source: PolicySource,
+  known: ReadonlyMap<string, PolicySource>,
+  problems: Problem[],
+  chain: readonly string[],
+): readonly PolicySource[] {
+  const { extends: written } = source.document
+  const names = written === undefined ? [] : typeof written === 'string' ? [written] : written
+  const refuse = (message: string): void => {
+    const at = source.place(['extends'])
+    problems.push({ severity: 'error', code: 'unknown-name', message, file: source.file, ...at })
+  }
+  return names.flatMap((name) => {
+    const parent = known.get(name)
+    if (parent === undefined) {
+      refuse(`extends: no policy is called ${name}${suggestion(name, known.keys())}`)
+      return []
+    }
+    if (chain.includes(name)) {
+      refuse(`extends: ${[...chain, name].join(' → ')} goes in a circle`)
+      return []
+    }
+    if (chain.length >= MAX_CHAIN) {
+      refuse(`extends: more than ${MAX_CHAIN} policies in a row`)
+      return []
+    }
+    return [parent]
+  })
+}
+
+/** Told at decision time; everything else must be a variable of the document. */
+export const LIVE_VARIABLES = ['score', 'tenant', 'model', 'rule', 'regulation'] as const
+
+/** `${name}` for the document's variables; the live ones stay. `refuse` hears of unknown names. */
+export function substitute(
+  text: string,
+  variables: Readonly<Record<string, string>>,
+  refuse: (message: string) => void,
+): string {
+  return text.replaceAll(/\$\{([^}]*)\}/g, (whole, name: string) => {
+    const value = Object.hasOwn(variables, name) ? variables[name] : undefined
+    if (value !== undefined) return value
+    if (LIVE_VARIABLES.some((live) => live === name)) return whole
+    const known = [...Object.keys(variables), ...LIVE_VARIABLES]
+    const near = nearestName(name, known)
+    refuse(`no variable is called ${name}${near === undefined ? '' : `; did you mean ${near}?`}`)
+    return whole
+  })
+}

@@ -1,0 +1,185 @@
+import { describe, expect, it } from 'vitest'
+import { decide } from '../../src/policy/decide.ts'
+import { context, data, match, policyOf, verdict } from './findings.ts'
+
+const rule = (body: string): string =>
+  `name: p\nrules:\n  - name: r\n${body.replace(/^/gm, '    ')}`
+
+describe('decide', () => {
+  it('answers with nothing, and the same nothing, when nothing is found', () => {
+    const policy = policyOf(data('legacy-rules.yaml'))
+    expect(decide(policy, [], context)).toBe(policy.nothing)
+    expect(decide(policy, [verdict('toxicity_detector', 0.1)], context)).toBe(policy.nothing)
+  })
+
+  it('stops with the message and the status of the rule', () => {
+    const policy = policyOf(data('legacy-rules.yaml'))
+    const found = match(policy, '(ignore|disregard|forget).*(previous|above|instruction)')
+    const decision = decide(policy, [found], { ...context, phase: 'ingress' })
+    expect(decision.stop).toEqual({
+      reason: 'injection',
+      message: 'Request cannot be processed',
+      status: 403,
+    })
+    expect(decision.firings.map((f) => f.rule)).toEqual(['injection'])
+  })
+
+  it('redacts the matched span and nothing else', () => {
+    const policy = policyOf(data('legacy-rules.yaml'))
+    const found = match(policy, 'risk-free', 5)
+    const decision = decide(policy, [found], { ...context, phase: 'midstream' })
+    expect(decision.text).toEqual([{ kind: 'redact', start: 5, end: 14, with: '[claim removed]' }])
+  })
+
+  it('knows the classifiers by the names that CheckStream files use', () => {
+    const policy = policyOf(data('legacy-rules.yaml'))
+    expect(decide(policy, [verdict('toxicity_detector', 0.6)], context).adapt).toEqual({
+      temperature: 0.2,
+    })
+  })
+
+  it('waits with a rule of two conditions until both hold', () => {
+    const policy = policyOf(data('legacy-rules.yaml'))
+    const found = [match(policy, 'shares')]
+    const early = { ...context, phase: 'midstream' as const, responseLength: 120 }
+    expect(decide(policy, found, early).text).toEqual([])
+    const late = { ...early, responseLength: 201 }
+    expect(decide(policy, found, late).text).toEqual([
+      { kind: 'inject', where: 'after', text: 'Investments can fall as well as rise.' },
+    ])
+  })
+
+  it('gives the same firings in monitor and in enforce, and an effect only in enforce', () => {
+    const body = (mode: string): string =>
+      rule(
+        `mode: ${mode}\ntrigger: {type: keywords, any: [secret]}\nactions: [{type: stop}, {type: audit, category: leak}]`,
+      )
+    const enforce = policyOf(body('enforce'))
+    const monitor = policyOf(body('monitor'))
+    const at = { ...context, phase: 'midstream' as const }
+    const acted = decide(enforce, [match(enforce, 'secret')], at)
+    const noted = decide(monitor, [match(monitor, 'secret')], at)
+    expect(noted.stop).toBeUndefined()
+    expect(acted.stop).toBeDefined()
+    expect(noted.firings.map((f) => ({ ...f, mode: 'enforce' }))).toEqual(acted.firings)
+  })
+
+  it('lowers every rule to the mode of the tenant', () => {
+    const policy = policyOf(
+      rule('trigger: {type: keywords, any: [secret]}\nactions: [{type: stop}]'),
+    )
+    const found = [match(policy, 'secret')]
+    expect(decide(policy, found, { ...context, mode: 'monitor' }).stop).toBeUndefined()
+    expect(decide(policy, found, { ...context, mode: 'enforce' }).stop).toBeDefined()
+  })
+
+  it('follows on_failure when a classifier does not answer', () => {
+    const body = (how: string): string =>
+      rule(
+        `on_failure: ${how}\ntrigger: {type: classifier, classifier: self_harm, threshold: 0.5}\nactions: [{type: stop}]`,
+      )
+    const late = [{ kind: 'unjudged', model: 'self_harm', reason: 'late' }] as const
+    expect(decide(policyOf(body('closed')), late, context).stop?.status).toBe(503)
+    const open = decide(policyOf(body('open')), late, context)
+    expect(open.stop).toBeUndefined()
+    expect(open.firings[0]?.action).toBe('unjudged')
+  })
+
+  it('counts findings within a window of tokens', () => {
+    const policy = policyOf(
+      rule(
+        'trigger: {type: count, at_least: 3, within_tokens: 10, trigger: {type: classifier, classifier: risk, threshold: 0.5}}\nactions: [{type: stop}]',
+      ),
+    )
+    const at = (...positions: number[]) => positions.map((p) => verdict('risk', 0.9, p))
+    expect(decide(policy, at(1, 2), context).stop).toBeUndefined()
+    expect(decide(policy, at(1, 9, 20), context).stop).toBeUndefined()
+    expect(decide(policy, at(1, 12, 15, 20), context).stop).toBeDefined()
+  })
+
+  it('takes the stricter of two adaptations and never loosens the client', () => {
+    const policy = policyOf(`name: p
+rules:
+  - name: a
+    trigger: {type: classifier, classifier: risk, threshold: 0.5}
+    actions: [{type: adapt, temperature: 0.5, top_p: 0.6}]
+  - name: b
+    trigger: {type: classifier, classifier: risk, threshold: 0.7}
+    actions: [{type: adapt, temperature: 0.3, repetition_penalty: 1.1}]
+`)
+    const found = [verdict('risk', 0.8)]
+    expect(decide(policy, found, context).adapt).toEqual({
+      temperature: 0.3,
+      topP: 0.6,
+      repetitionPenalty: 1.1,
+    })
+    const sampling = {
+      temperature: 0.4,
+      topP: 0.5,
+      topK: 0,
+      minP: 0,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      repetitionPenalty: 1.2,
+      maxTokens: 10,
+      stopToken: undefined,
+    }
+    expect(decide(policy, found, { ...context, sampling }).adapt).toEqual({ temperature: 0.3 })
+  })
+
+  it('applies tool rules wherever a tool call is seen, and rewrites or blocks', () => {
+    const policy = policyOf(`name: p
+rules:
+  - name: mail
+    trigger: {type: tool, name: send_email, argument: to, domain_not_in: [bank.example]}
+    actions: [{type: rewrite_tool, argument: to, value: support@bank.example}]
+  - name: unknown
+    trigger: {type: tool, not_name: [send_email]}
+    actions: [{type: block_tool_call}]
+`)
+    const call = (name: string, to: unknown) => [
+      {
+        kind: 'tool' as const,
+        name,
+        arguments: JSON.stringify({ to }),
+        complete: true,
+        start: 0,
+        end: 9,
+      },
+    ]
+    expect(decide(policy, call('send_email', 'a@evil.example'), context).tool).toEqual([
+      { kind: 'rewrite', argument: 'to', value: 'support@bank.example' },
+    ])
+    expect(decide(policy, call('send_email', 'a@mail.bank.example'), context).tool).toBeUndefined()
+    expect(
+      decide(policy, call('send_email', ['x@bank.example', 'b@evil.example']), context).tool,
+    ).toHaveLength(1)
+    expect(decide(policy, call('shell', ''), context).tool?.[0]?.kind).toBe('block')
+  })
+
+  it('honours an exception until it ends and says why', () => {
+    const policy = policyOf(
+      rule(
+        'trigger: {type: keywords, any: [secret]}\nactions: [{type: stop}]\nexceptions:\n  - {reason: pilot, until: 2026-03-01, when: {type: context, field: tenant, value: acme}}',
+      ),
+    )
+    const found = [match(policy, 'secret')]
+    const before = decide(policy, found, context)
+    expect(before.stop).toBeUndefined()
+    expect(before.firings).toMatchObject([{ action: 'excepted', message: 'pilot' }])
+    const nowMs = Date.parse('2026-03-02T00:00:00Z')
+    expect(decide(policy, found, { ...context, nowMs }).stop).toBeDefined()
+    expect(decide(policy, found, { ...context, tenant: 'other' }).stop).toBeDefined()
+  })
+
+  it('looks at higher priorities first and ends where continue is false', () => {
+    const policy = policyOf(`name: p
+rules:
+  - {name: late, trigger: {type: keywords, any: [x]}, actions: [{type: stop, message: late}]}
+  - {name: early, priority: 90, continue: false, trigger: {type: keywords, any: [x, y]}, actions: [{type: stop, message: early}]}
+`)
+    const decision = decide(policy, [match(policy, 'x')], context)
+    expect(decision.stop?.message).toBe('early')
+    expect(decision.firings.map((f) => f.rule)).toEqual(['early'])
+  })
+})
