@@ -25,6 +25,7 @@ const DOORS: Record<string, readonly string[]> = {
   proxy: ['stream', 'policy', 'tools'],
   // the embedded engine runs token programs as the plugin does, and speaks the same proto file
   engine: ['automata', 'vocabulary', 'step'],
+  playground: ['stream', 'feed'], // shows what both planes did with one request
 }
 const TOP = ['main', 'cli']
 const WORLD =
