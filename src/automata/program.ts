@@ -1,0 +1,150 @@
+/**
+ * Token programs: an automaton crossed with a vocabulary, as an engine executes it.
+ *
+ * docs/token-programs.md is the contract; this file writes it, checks it, and is the reference
+ * executor that the sidecar itself uses.
+ */
+import { createHash } from 'node:crypto'
+import { TEXT, tokenBytes, type Vocabulary } from '../vocabulary/vocabulary.ts'
+import type { Automaton } from './automaton.ts'
+import { writeBlob, type Tensor } from './blob.ts'
+import { cross } from './crossing.ts'
+import { createExecutor, type Executor } from './executor.ts'
+import { createMatcher, type Match } from './scan.ts'
+import { parseTables, type Tables } from './tables.ts'
+import { DEAD } from './states.ts'
+import { buildTokenTrie } from './token-trie.ts'
+import { tokenTexts } from './token-texts.ts'
+import { REPLACEMENT } from './unicode.ts'
+import { decode, type Prefix } from './utf8.ts'
+
+export interface TokenProgram extends Executor {
+  /** Hex SHA-256 of the blob. */
+  readonly digest: string
+  readonly blob: Uint8Array
+  /** Packed state before the first token. */
+  readonly start: number
+  readonly stateCount: number
+  readonly carryCount: number
+  readonly logitsWidth: number
+  readonly vocabularyDigest: string
+  readonly automatonDigest: string
+}
+
+export const FORMAT = 'checkstream-token-program/1'
+
+function toProgram(tables: Tables, blob: Uint8Array): TokenProgram {
+  return {
+    ...createExecutor(tables),
+    digest: createHash('sha256').update(blob).digest('hex'),
+    blob,
+    start: tables.start,
+    stateCount: tables.states,
+    carryCount: tables.carries,
+    logitsWidth: tables.width,
+    vocabularyDigest: tables.vocabulary,
+    automatonDigest: tables.automaton,
+  }
+}
+
+/** Checks a blob completely and makes it runnable. Throws `program_invalid`. */
+export function parseTokenProgram(blob: Uint8Array): TokenProgram {
+  return toProgram(parseTables(blob), blob)
+}
+
+const i32 = (data: Int32Array, shape: readonly number[]): Tensor => ({ dtype: 'I32', shape, data })
+
+/** Crosses an automaton with a vocabulary. Deterministic: equal inputs give an equal digest. */
+export function compileTokenProgram(automaton: Automaton, vocabulary: Vocabulary): TokenProgram {
+  const { states, classes } = automaton
+  const trie = buildTokenTrie(tokenTexts(vocabulary), vocabulary, classes)
+  const crossing = cross(states, trie)
+  const dead = states.count
+  const count = dead + 1
+  const width = vocabulary.size
+  const x = trie.extended
+  const rows = crossing.base.length
+  // One more row, all dead: once in `dead`, a row stays there in every executor.
+  const base = new Int32Array((rows + 1) * x).fill(dead)
+  crossing.base.forEach((row, r) => {
+    for (let t = 0; t < x; t++) if (row[t] !== DEAD) base[r * x + t] = row[t]!
+  })
+  for (const token of trie.never) for (let r = 0; r < rows; r++) base[r * x + token] = dead
+  const reference = new Uint8Array(count).fill(rows)
+  reference.set(crossing.reference)
+  const exceptions = crossing.exceptionToken.length
+  const key = new Float64Array(exceptions)
+  for (let s = 0; s < dead; s++) {
+    for (let e = crossing.exceptionFrom[s]!; e < crossing.exceptionFrom[s + 1]!; e++) {
+      key[e] = s * x + crossing.exceptionToken[e]!
+    }
+  }
+  const broken = new Int32Array(count).fill(dead)
+  const denySet = new Int32Array(count).fill(-2)
+  denySet.set(crossing.denySet)
+  for (let s = 0; s < dead; s++) {
+    const next = states.next(s, classes.broken)
+    if (next !== DEAD) broken[s] = next
+  }
+  const sets = crossing.setParent.length
+  const conts = trie.continuing.length
+  const blob = writeBlob(
+    {
+      format: FORMAT,
+      vocabulary: vocabulary.digest,
+      automaton: automaton.digest,
+      logits_width: String(width),
+      virtual: String(x - width),
+      states: String(count),
+      carries: String(trie.carries),
+      references: String(rows + 1),
+      start: String(states.start * trie.carries),
+      dead: String(dead),
+    },
+    {
+      exception_key: { dtype: 'I64', shape: [exceptions], data: key },
+      deny_offset: { dtype: 'I64', shape: [sets + 1], data: Float64Array.from(crossing.setFrom) },
+      base: i32(base, [rows + 1, x]),
+      exception_next: i32(crossing.exceptionNext, [exceptions]),
+      deny_set: i32(denySet, [count]),
+      deny_parent: i32(crossing.setParent, [sets]),
+      deny_token: i32(crossing.setToken, [crossing.setToken.length]),
+      broken: i32(broken, [count]),
+      cont_token: i32(trie.continuing, [conts]),
+      joint: i32(trie.joint, [trie.carries, conts]),
+      tail: { dtype: 'I16', shape: [width], data: trie.tail },
+      joint_tail: { dtype: 'I16', shape: [trie.carries, conts], data: trie.jointTail },
+      reference: { dtype: 'U8', shape: [count], data: reference },
+    },
+  )
+  return parseTokenProgram(blob)
+}
+
+/**
+ * The bans that `token` would complete after `history`, by id: to explain a denial. Walks the whole
+ * history; empty when the token is denied for no ban (an unused id) or not denied at all.
+ */
+export function bansCompletedBy(
+  automaton: Automaton,
+  vocabulary: Vocabulary,
+  history: readonly number[],
+  token: number,
+): readonly string[] {
+  const { classes } = automaton
+  const matcher = createMatcher(automaton)
+  let out: Match[] = []
+  let prefix: Prefix = 0
+  const read = (cls: number): void => matcher.read(cls, 0, 0, out)
+  for (const id of [...history, token]) {
+    out = []
+    if (vocabulary.kinds[id] === TEXT) {
+      const emit = (c: number): void => read(classes.classOf[c]!)
+      prefix = decode(tokenBytes(vocabulary, id), prefix, emit)
+      continue
+    }
+    if (prefix !== 0) read(classes.classOf[REPLACEMENT]!)
+    prefix = 0
+    read(classes.control)
+  }
+  return [...new Set(out.map((match) => match.ban))]
+}
