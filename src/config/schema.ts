@@ -55,6 +55,11 @@ const server = z.strictObject({
   /** Administrative routes and the playground: `local` = loopback only. */
   admin: z.enum(['off', 'local', 'on']).default('local'),
   playground: z.boolean().default(false),
+  /** `METHOD /path` pairs that pass to the upstream unchecked, besides the built-in ones. */
+  allow_routes: z
+    .array(z.string().regex(/^(GET|POST|DELETE) \/[\w./:-]{0,255}$/, 'expected METHOD /path'))
+    .max(64)
+    .default([]),
 })
 
 const backend = z.strictObject({

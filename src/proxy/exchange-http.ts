@@ -65,20 +65,27 @@ export async function pump(
   { transform, idleMs, onFirst }: Pump,
 ): Promise<'ended' | 'done'> {
   let first = true
-  const write = async (pieces: readonly Uint8Array[]): Promise<void> => {
+  let isFull = false
+  const write = (pieces: readonly Uint8Array[]): void => {
     for (const piece of pieces) {
-      if (piece.length === 0) continue
+      if (piece.length === 0 || response.writableEnded) continue
       if (first) onFirst()
       first = false
-      if (!response.write(piece)) await drained(response, idleMs)
+      isFull = !response.write(piece)
     }
   }
+  const settle = async (): Promise<void> => {
+    if (isFull) await drained(response, idleMs)
+    isFull = false
+  }
+  transform.connect?.(write)
   for await (const chunk of body) {
-    await write(transform.push(chunk))
+    write(transform.push(chunk))
+    await settle()
     if (transform.done === true) return 'done'
   }
-  await write(transform.end())
-  return 'ended'
+  write(await transform.end())
+  return transform.done === true ? 'done' : 'ended'
 }
 
 /** Until the client has read; rejects when it is gone or silent for too long. */

@@ -6,12 +6,21 @@
 /** Returns the same object to leave the value's bytes as they are. */
 export type MapValue = (value: Record<string, unknown>) => Record<string, unknown>
 
-/** A push part of the response path: bytes in, bytes out. `done`: nothing more is wanted. */
+type Pieces = readonly Uint8Array[]
+
+/** A push part of the response path: bytes in, bytes out. */
 export interface ByteTransform {
-  push(chunk: Uint8Array): readonly Uint8Array[]
-  end(): readonly Uint8Array[]
+  push(chunk: Uint8Array): Pieces
+  /** The body has ended. A promise when something still waits for a verdict; it must be bounded. */
+  end(): Pieces | Promise<Pieces>
+  /** Nothing more is wanted: the upstream may be cancelled. */
   readonly done?: boolean
+  /** Called once, before the first push: what becomes free between pushes goes to `write`. */
+  connect?(write: (pieces: Pieces) => void): void
 }
+
+/** A transform that answers at once. */
+export type PlainTransform = Omit<ByteTransform, 'end'> & { end(): Pieces }
 
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024
 const LF = 10
@@ -21,7 +30,7 @@ const CR = 13
  * Server-sent events. `wants` looks at an event's raw text and says whether it is worth parsing.
  * An event longer than MAX_FRAME_BYTES is dropped with everything after it: nothing may hide in it.
  */
-export function createFrameMapper(map: MapValue, wants: (text: string) => boolean): ByteTransform {
+export function createFrameMapper(map: MapValue, wants: (text: string) => boolean): PlainTransform {
   let held: Uint8Array[] = []
   let heldBytes = 0
   let broken = false
@@ -65,7 +74,7 @@ export function createFrameMapper(map: MapValue, wants: (text: string) => boolea
 }
 
 /** A whole JSON body: parsed once, at its end. Past `maxBytes` it passes as it is. */
-export function createBodyMapper(map: MapValue, maxBytes: number): ByteTransform {
+export function createBodyMapper(map: MapValue, maxBytes: number): PlainTransform {
   let held: Uint8Array[] = []
   let bytes = 0
   let passing = false
@@ -93,19 +102,23 @@ export function createBodyMapper(map: MapValue, maxBytes: number): ByteTransform
 }
 
 /** Runs `first`, then `second` over what it gives. */
-export function chain(first: ByteTransform, second: ByteTransform): ByteTransform {
-  const through = (chunks: readonly Uint8Array[]): Uint8Array[] =>
+export function chain(first: PlainTransform, second: ByteTransform): ByteTransform {
+  const through = (chunks: Pieces): Uint8Array[] =>
     chunks.flatMap((chunk) => (second.done === true ? [] : [...second.push(chunk)]))
   return {
     push: (chunk) => through(first.push(chunk)),
-    end: () => [...through(first.end()), ...second.end()],
+    async end() {
+      const before = through(first.end())
+      return [...before, ...(await second.end())]
+    },
+    connect: (write) => second.connect?.(write),
     get done() {
       return second.done === true || first.done === true
     },
   }
 }
 
-export const UNCHANGED: ByteTransform = { push: (chunk) => [chunk], end: () => [] }
+export const UNCHANGED: PlainTransform = { push: (chunk) => [chunk], end: () => [] }
 
 const DATA = Buffer.from('data:')
 const startsWithData = (bytes: Uint8Array): boolean =>

@@ -4,7 +4,7 @@ import { toErrorBody, toProblem } from './answers.ts'
 import type { Problem } from './answers.ts'
 import { pump, readBody, sendProblem } from './exchange-http.ts'
 import { UNCHANGED, chain, createBodyMapper, createFrameMapper } from './frames.ts'
-import type { ByteTransform, MapValue } from './frames.ts'
+import type { MapValue, PlainTransform } from './frames.ts'
 import { toClientHeaders, toUpstreamHeaders } from './headers.ts'
 import { hasGrammar, toEngineBody } from './identity.ts'
 import { hasLogprobs, stripAlternatives } from './logprobs.ts'
@@ -105,7 +105,7 @@ async function relay(parts: ProxyParts, generation: Generation, relayed: Relay):
 
 type Rules = Omit<Parameters<typeof outcomeMapper>[0], 'stopToken'>
 
-function createMapper(streamed: boolean, admission: Admitted, rules: Rules): ByteTransform {
+function createMapper(streamed: boolean, admission: Admitted, rules: Rules): PlainTransform {
   const { binding } = admission
   const outcome = outcomeMapper({ ...rules, stopToken: binding?.stopToken })
   const map: MapValue =

@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+/**
+ * The command line. One table of commands, loaded when they are asked for; a mistake is one clear
+ * line and exit code 2, a failure is one clear line and exit code 1.
+ */
+import process from 'node:process'
+import { toLine } from './cli/mistakes.ts'
+import { GuardError } from './model/errors.ts'
+import { suggestion } from './model/nearest.ts'
+
+type Run = (argv: readonly string[]) => Promise<number>
+type Command = { readonly summary: string; readonly load: () => Promise<Run> }
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  config: {
+    summary: 'print the effective configuration and where each value came from',
+    load: async () => (await import('./cli/config-cli.ts')).runConfig,
+  },
+  watch: {
+    summary: 'the live view in a terminal',
+    load: async () => (await import('./watch/watch-cli.ts')).runWatch,
+  },
+}
+
+const HELP = ['help', '--help', '-h']
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name = 'help', ...rest] = argv
+  if (HELP.includes(name)) {
+    console.log(usage())
+    return 0
+  }
+  if (name === '--version' || name === '-v') {
+    const { readVersion } = await import('./main/version-file.ts')
+    console.log(readVersion())
+    return 0
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (command === undefined) {
+    const near = suggestion(name, Object.keys(COMMANDS))
+    throw new GuardError('config_invalid', `unknown command ${name}${near}; try checkstream help`)
+  }
+  const run = await command.load()
+  return run(rest)
+}
+
+function usage(): string {
+  const names = Object.entries(COMMANDS)
+  const width = Math.max(...names.map(([name]) => name.length))
+  const lines = names.map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
+  return [
+    'checkstream COMMAND [flags]',
+    '',
+    ...lines,
+    '',
+    'Flags: checkstream COMMAND --help',
+  ].join('\n')
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  const { line, code } = toLine(error)
+  console.error(line)
+  process.exitCode = code
+}
