@@ -38,7 +38,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (command === undefined) {
     const near = suggestion(name, Object.keys(COMMANDS))
-    throw new GuardError('config_invalid', `unknown command ${name}${near}; try checkstream help`)
+    throw new GuardError(
+      'config_invalid',
+      `unknown command ${name}${near}${near === '' ? '. ' : ' '}Try checkstream help`,
+    )
   }
   const run = await command.load()
   return run(rest)

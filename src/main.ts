@@ -6,20 +6,27 @@ import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import type { EffectiveConfig } from './config/layers.ts'
 import { createEngineClient } from './main/ask-http.ts'
-import { createLog, logExchange } from './main/log.ts'
+import { PolicyStore } from './main/policy-store.ts'
 import { createReactivePlane } from './main/reactive-plane.ts'
 import { createSidecarPlane } from './main/sidecar-plane.ts'
 import type { PlaneKit, ServingPlane } from './main/serving-plane.ts'
+import { readSitePolicies, readSiteSettings } from './main/site-files.ts'
 import type { PlaneVocabulary } from './main/step-plane.ts'
+import type { GuardEvent } from './model/event.ts'
 import { createProxy } from './proxy/server-http.ts'
-import type { ProxyLimits, Readiness } from './proxy/parts.ts'
+import type { Exchange, ProxyLimits, Readiness } from './proxy/parts.ts'
 import { createUpstream } from './proxy/upstream-http.ts'
 import type { UpstreamSettings } from './proxy/upstream-http.ts'
+import { createFeed } from './feed/feed.ts'
+import { createLog, logEvent } from './telemetry/log.ts'
+import type { Log } from './telemetry/log.ts'
 
 export type Sidecar = {
   /** Where clients send their requests. */
   readonly url: string
   readonly readiness: () => Readiness
+  /** Reads the policies again; false when nothing changed or they are not good. */
+  readonly reload: () => Promise<boolean>
   /** Within the configured drain time. */
   readonly stop: () => Promise<void>
 }
@@ -30,7 +37,21 @@ export async function startSidecar<V extends PlaneVocabulary>(
 ): Promise<Sidecar> {
   const { config, mode } = effective
   const log = createLog(config.telemetry.log_level)
-  for (const warning of effective.warnings) log.warn({}, warning)
+  const site = readSiteSettings(effective)
+  for (const warning of [...effective.warnings, ...site.warnings]) log.warn({}, warning)
+  const feed = createFeed<GuardEvent>()
+  let plane: ServingPlane | undefined
+  const observe = (event: GuardEvent): void => {
+    plane?.observe(event)
+    logEvent(log, event)
+    feed.publish(event)
+  }
+  const store = new PolicyStore({
+    read: () => readSitePolicies(effective),
+    settings: site.settings,
+    observe,
+    now: () => Date.now(),
+  })
   const upstream = createUpstream(toUpstreamSettings(effective, kit.env))
   const started: (() => Promise<void>)[] = [() => upstream.close()]
   const stop = async (): Promise<void> => {
@@ -38,20 +59,22 @@ export async function startSidecar<V extends PlaneVocabulary>(
   }
   try {
     const client = createEngineClient(upstream)
-    const plane: ServingPlane =
+    const isObserved = (): boolean => feed.subscribers > 0
+    const serving: ServingPlane =
       mode === 'sidecar'
-        ? createSidecarPlane({ effective, kit, log, client })
-        : createReactivePlane({ effective, client })
-    await plane.start()
-    started.push(() => plane.stop(config.server.drain))
+        ? createSidecarPlane({ effective, kit, log, client, store, observe, isObserved })
+        : createReactivePlane({ store })
+    plane = serving
+    await serving.start()
+    started.push(() => serving.stop(config.server.drain))
     const proxy = createProxy({
       upstream,
-      admit: plane.admit,
-      wasStopped: plane.wasStopped,
-      readiness: plane.readiness,
-      metrics: plane.metrics,
+      admit: serving.admit,
+      wasStopped: serving.wasStopped,
+      readiness: serving.readiness,
+      metrics: serving.metrics,
       observe: (exchange) => {
-        plane.finished(exchange)
+        serving.finished(exchange)
         logExchange(log, exchange)
       },
       extraRoutes: config.server.allow_routes,
@@ -61,12 +84,27 @@ export async function startSidecar<V extends PlaneVocabulary>(
     })
     const url = await proxy.listen({ host: config.server.host, port: config.server.port })
     started.push(() => proxy.close(config.server.drain))
+    const reload = async (force = false): Promise<boolean> => {
+      const changed = store.reload(force)
+      if (changed) await serving.policiesChanged()
+      return changed
+    }
+    if (config.policies.hot_reload) {
+      const timer = setInterval(() => void reload(), config.policies.reload_interval)
+      started.push(() => Promise.resolve(clearInterval(timer)))
+    }
     log.info({ url, mode, upstream: config.backend.url }, 'checkstream serves')
-    return { url, readiness: plane.readiness, stop }
+    return { url, readiness: serving.readiness, reload: () => reload(true), stop }
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+function logExchange(log: Log, exchange: Exchange): void {
+  const isBad = exchange.outcome === 'failed' || exchange.outcome === 'upstream_failed'
+  if (isBad) log.warn(exchange, 'exchange')
+  else log.debug(exchange, 'exchange')
 }
 
 function toUpstreamSettings(

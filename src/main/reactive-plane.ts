@@ -1,22 +1,34 @@
 /** Proxy mode: an upstream that knows nothing of us. Nothing is masked; the stream is all there is. */
-import type { EffectiveConfig } from '../config/layers.ts'
-import type { EngineClient } from './ask-http.ts'
-import type { ServingPlane } from './serving-plane.ts'
+import { createCounters } from '../session/counters.ts'
+import { createMetrics } from '../telemetry/prometheus.ts'
+import type { PlaneParts, ServingPlane } from './serving-plane.ts'
+import { readVersion } from './version-file.ts'
 
-export function createReactivePlane(_parts: {
-  readonly effective: EffectiveConfig
-  readonly client: EngineClient
-}): ServingPlane {
+export function createReactivePlane({ store }: Pick<PlaneParts<unknown>, 'store'>): ServingPlane {
+  const metrics = createMetrics({
+    version: readVersion(),
+    counters: createCounters,
+    engines: () => [],
+    rows: () => 0,
+    requests: () => ({ live: 0, forgotten: 0 }),
+    programs: () => 0,
+    isReady: () => true,
+  })
+  const note = { name: 'mode', ok: true, detail: 'proxy mode: reactive only, nothing is masked' }
   return {
     start: () => Promise.resolve(),
     stop: () => Promise.resolve(),
     admit: () => Promise.resolve({ kind: 'admit', binding: undefined }),
     wasStopped: () => false,
-    readiness: () => ({
-      ready: true,
-      checks: [{ name: 'mode', ok: true, detail: 'proxy mode: reactive only, nothing is masked' }],
-    }),
-    metrics: () => Promise.resolve({ type: 'text/plain', text: '' }),
-    finished: () => {},
+    readiness: () => {
+      const detail = store.error ?? 'in force'
+      return { ready: true, checks: [note, { name: 'policies', ok: true, detail }] }
+    },
+    proveMasks: () => Promise.resolve({ ...note, name: 'canary', ok: false }),
+    engines: () => [],
+    metrics: metrics.text,
+    observe: metrics.event,
+    policiesChanged: () => Promise.resolve(),
+    finished: metrics.exchange,
   }
 }

@@ -1,15 +1,39 @@
 /** What stands between the proxy and the rest, in both modes; and what the sidecar's is built from. */
+import type { EffectiveConfig } from '../config/layers.ts'
+import type { EngineView } from '../guard.ts'
 import type { Ban } from '../model/ban.ts'
 import type { ProgramImage } from '../model/engine.ts'
+import type { GuardEvent } from '../model/event.ts'
 import type { LoadedProgram } from '../programs/program-book.ts'
 import type { ShelfParts } from '../programs/vocabulary-shelf.ts'
-import type { Exchange, ProxyParts } from '../proxy/parts.ts'
+import type { Check, Exchange, ProxyParts } from '../proxy/parts.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { EngineClient } from './ask-http.ts'
+import type { PolicyStore } from './policy-store.ts'
 
 export type ServingPlane = Pick<ProxyParts, 'admit' | 'wasStopped' | 'readiness' | 'metrics'> & {
   readonly start: () => Promise<void>
   readonly stop: (graceMs: number) => Promise<void>
+  /** Runs the canary now. */
+  readonly proveMasks: () => Promise<Check>
+  readonly engines: () => readonly EngineView[]
+  /** Counts what happened. */
+  readonly observe: (event: GuardEvent) => void
+  /** Another set of policies is in force. */
+  readonly policiesChanged: () => Promise<void>
   /** The proxy is done with a request. */
   readonly finished: (exchange: Exchange) => void
+}
+
+export type PlaneParts<V> = {
+  readonly effective: EffectiveConfig
+  readonly kit: PlaneKit<V>
+  readonly log: Log
+  readonly client: EngineClient
+  readonly store: PolicyStore
+  /** Told of everything; must not throw and must not block. */
+  readonly observe: (event: GuardEvent) => void
+  readonly isObserved: () => boolean
 }
 
 /** Programs and vocabularies: from automata in the product, simple ones in tests. */

@@ -1,17 +1,15 @@
 /** Sidecar mode: the step plane, readiness by canary, and admission that pins programs. */
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { loadBannedTokens } from '../config/file.ts'
-import type { EffectiveConfig } from '../config/layers.ts'
 import type { EngineView } from '../guard.ts'
+import type { Check } from '../proxy/parts.ts'
+import { decide } from '../policy/decide.ts'
+import { createDoorLog } from '../telemetry/log.ts'
+import { createMetrics } from '../telemetry/prometheus.ts'
 import { createAdmission } from './admission.ts'
-import type { EngineClient } from './ask-http.ts'
 import { runCanary } from './canary.ts'
-import { logDoor } from './log.ts'
-import type { Log } from './log.ts'
 import { ReadinessWatch } from './readiness.ts'
-import type { PlaneKit, ServingPlane } from './serving-plane.ts'
-import { barePolicy, canaryPolicy } from './site-policies.ts'
+import type { PlaneParts, ServingPlane } from './serving-plane.ts'
 import type { SitePolicy } from './site-policies.ts'
 import { createStepPlane } from './step-plane.ts'
 import type { PlaneVocabulary, StepPlane } from './step-plane.ts'
@@ -20,46 +18,23 @@ import { readVersion } from './version-file.ts'
 
 const TICK_MS = 250
 /** How long a request waits for its program before it is refused. */
-const PROGRAM_WAIT_MS = 5_000
+const PROGRAM_WAIT_MS = 2_000
 
-export type SidecarPlaneParts<V> = {
-  readonly effective: EffectiveConfig
-  readonly kit: PlaneKit<V>
-  readonly log: Log
-  readonly client: EngineClient
-}
+type Plane<V extends PlaneVocabulary> = StepPlane<SitePolicy, V>
 
-export function createSidecarPlane<V extends PlaneVocabulary>(
-  parts: SidecarPlaneParts<V>,
-): ServingPlane {
-  const { effective, kit, log, client } = parts
-  const { config } = effective
-  const banned = loadBannedTokens(effective)
-  for (const warning of banned.warnings) log.warn({}, warning)
-  const masking = config.guardrails.preventive
-  const isMasking = masking.enabled && masking.logit_masking.enabled
-  const onFailure = config.vllm.on_failure
-  const policy = barePolicy({ onFailure, bans: isMasking ? banned.bans : [] })
-  const plane = createStepPlane<SitePolicy, V>({
-    socket: { path: config.vllm.socket, mode: Number.parseInt(config.vllm.socket_mode, 8) },
-    welcome: toWelcome(config.vllm),
-    policy: (_tenant, name) => (name === canaryPolicy.name ? canaryPolicy : policy),
-    policies: () => [policy, canaryPolicy],
-    decide: ({ digest }) => ({ revision: digest, sync: false, text: [], firings: [] }),
-    watch: () => [],
-    observe: () => {},
-    isObserved: () => false,
-    door: (event) => logDoor(log, event),
-    vocabularies: kit.vocabularies,
-    compile: kit.compile,
-    load: kit.load,
-    programFailed: (error) => log.error({ error: error.message }, 'program not compiled'),
-    bounds: { engines: config.vllm.max_engines, rows: config.vllm.max_rows },
-    limits: { sessions: config.vllm.max_sessions, silentMs: config.vllm.session_age },
+export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<V>): ServingPlane {
+  const { kit, store } = parts
+  const plane = createPlane(parts, () => metrics.programFailed())
+  const readiness = createReadiness(plane, parts)
+  const metrics = createMetrics({
+    version: readVersion(),
+    counters: () => plane.guard.counters,
+    engines: () => plane.guard.engines(),
+    rows: () => plane.guard.liveRows,
+    requests: () => plane.guard.requests,
+    programs: () => plane.book.size,
+    isReady: () => readiness.readiness().ready,
   })
-  const program = (which: SitePolicy, digest: string): string | undefined =>
-    plane.book.expected(which, digest)?.digest
-  const readiness = createReadiness(plane, client, log)
   let ticker: NodeJS.Timeout | undefined
   return {
     async start() {
@@ -72,8 +47,8 @@ export function createSidecarPlane<V extends PlaneVocabulary>(
     },
     admit: createAdmission<SitePolicy>({
       guard: plane.guard,
-      tenancy: () => ({ tenant: '', user: '', policy }),
-      program,
+      tenancy: () => ({ tenant: '', user: '', policy: store.current.standard }),
+      program: (policy, digest) => plane.book.expected(policy, digest)?.digest,
       stopToken: (digest) => {
         const vocabulary = plane.shelf.get(digest)
         return vocabulary === undefined ? undefined : chooseStopToken(kit.kinds(vocabulary))
@@ -84,22 +59,68 @@ export function createSidecarPlane<V extends PlaneVocabulary>(
       waitMs: PROGRAM_WAIT_MS,
     }),
     wasStopped: (requestId) => wasStopped(plane, requestId),
-    readiness: () => readiness.readiness(),
-    metrics: () => Promise.resolve({ type: 'text/plain', text: '' }),
-    finished: ({ requestId }) => plane.guard.forget(requestId),
+    readiness: () => {
+      const { ready, checks } = readiness.readiness()
+      return { ready, checks: [...checks, policyCheck(store.error)] }
+    },
+    proveMasks: () => readiness.run(),
+    engines: () => plane.guard.engines(),
+    metrics: metrics.text,
+    observe: metrics.event,
+    policiesChanged: () => plane.book.refresh(),
+    finished: (exchange) => {
+      plane.guard.forget(exchange.requestId)
+      metrics.exchange(exchange)
+    },
   }
 }
 
+function createPlane<V extends PlaneVocabulary>(
+  { effective, kit, log, store, observe, isObserved }: PlaneParts<V>,
+  programFailed: () => void,
+): Plane<V> {
+  const { vllm } = effective.config
+  return createStepPlane<SitePolicy, V>({
+    socket: { path: vllm.socket, mode: Number.parseInt(vllm.socket_mode, 8) },
+    welcome: {
+      sidecarVersion: readVersion(),
+      wantPromptTokens: false,
+      deadlineUs: vllm.deadline * 1_000,
+      coalesceSteps: vllm.coalesce_steps,
+      coalesceUs: vllm.coalesce_time * 1_000,
+      onFailure: vllm.on_failure,
+      breakerMisses: vllm.breaker_misses,
+      breakerOpenMs: vllm.breaker_open,
+      reportState: true,
+    },
+    policy: (_tenant, name) => store.find(name),
+    policies: () => store.all(),
+    decide: ({ compiled }, findings, context) => decide(compiled, findings, context),
+    watch: () => [],
+    observe,
+    isObserved,
+    door: createDoorLog(log, () => performance.now()),
+    vocabularies: kit.vocabularies,
+    compile: kit.compile,
+    load: kit.load,
+    programFailed: (error) => {
+      programFailed()
+      log.error({ error: error.message }, 'a program was not compiled; the old one stays')
+    },
+    bounds: { engines: vllm.max_engines, rows: vllm.max_rows },
+    limits: { sessions: vllm.max_sessions, silentMs: vllm.session_age },
+  })
+}
+
 function createReadiness<V extends PlaneVocabulary>(
-  plane: StepPlane<SitePolicy, V>,
-  client: EngineClient,
-  log: Log,
+  plane: Plane<V>,
+  { client, log, store }: PlaneParts<V>,
 ): ReadinessWatch {
   let runs = 0
   return new ReadinessWatch({
     engines: () => plane.guard.engines(),
     canaryProgram: ({ engine }: EngineView) =>
-      plane.book.expected(canaryPolicy, engine.vocabularyDigest)?.digest,
+      plane.book.expected(store.current.canary, engine.vocabularyDigest)?.digest,
     canary: ({ engine }, program) => {
       const vocabulary = plane.shelf.get(engine.vocabularyDigest)
       if (vocabulary === undefined) {
@@ -110,34 +131,23 @@ function createReadiness<V extends PlaneVocabulary>(
     },
     changed: (ready, checks) => {
       plane.server.setReady(ready)
-      const open = checks.filter((check) => !check.ok)
       if (ready) log.info({ checks }, 'ready: masks bind')
-      else log.warn({ checks: open }, 'not ready')
+      else log.warn({ checks: checks.filter((check) => !check.ok) }, 'not ready')
     },
     now: () => performance.now(),
   })
 }
 
-function wasStopped<V extends PlaneVocabulary>(
-  plane: StepPlane<SitePolicy, V>,
-  requestId: string,
-): boolean {
+/** Policies that could not be loaded are shown; the last good ones are in force, so it stays ready. */
+const policyCheck = (error: string | undefined): Check => ({
+  name: 'policies',
+  ok: true,
+  detail: error === undefined ? 'in force' : `the last good ones are in force: ${error}`,
+})
+
+function wasStopped<V extends PlaneVocabulary>(plane: Plane<V>, requestId: string): boolean {
   const entry = plane.guard.request(requestId)
   if (entry === undefined) return false
   if (entry.stopReason !== undefined) return true
   return entry.decisions.some(({ decision }) => decision.stop !== undefined)
-}
-
-function toWelcome(vllm: EffectiveConfig['config']['vllm']) {
-  return {
-    sidecarVersion: readVersion(),
-    wantPromptTokens: false,
-    deadlineUs: vllm.deadline * 1_000,
-    coalesceSteps: vllm.coalesce_steps,
-    coalesceUs: vllm.coalesce_time * 1_000,
-    onFailure: vllm.on_failure,
-    breakerMisses: vllm.breaker_misses,
-    breakerOpenMs: vllm.breaker_open,
-    reportState: true,
-  }
 }

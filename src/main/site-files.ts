@@ -1,0 +1,46 @@
+/** What a site has on its disk: policies and banned texts, as the configuration names them. */
+import { loadBannedTokens } from '../config/file.ts'
+import type { EffectiveConfig } from '../config/layers.ts'
+import { GuardError } from '../model/errors.ts'
+import { CLASSIFIERS, PII, classifierName } from '../policy/names.ts'
+import { readPolicyFiles } from '../policy/file.ts'
+import type { PolicyFile } from '../policy/library.ts'
+import type { SiteSettings } from './site-policies.ts'
+
+/** A missing default folder means no policies; a missing named one is a mistake. */
+export function readSitePolicies({ config, origins }: EffectiveConfig): readonly PolicyFile[] {
+  try {
+    return readPolicyFiles(config.policies.path)
+  } catch (error) {
+    const isDefault = origins.get('policies.path')?.kind === 'default'
+    const code = (error as GuardError).cause as NodeJS.ErrnoException | undefined
+    if (isDefault && code?.code === 'ENOENT') return []
+    throw GuardError.from(error, 'policy_invalid')
+  }
+}
+
+export function readSiteSettings(effective: EffectiveConfig): {
+  readonly settings: SiteSettings
+  readonly warnings: readonly string[]
+} {
+  const { config } = effective
+  const { preventive } = config.guardrails
+  const { bans, warnings } = loadBannedTokens(effective)
+  const names = config.classifiers.models.map((model) =>
+    classifierName(typeof model === 'string' ? model : model.name),
+  )
+  const { enabled, risk_threshold, safe_mode } = preventive.adaptive_decoding
+  const scored = names.filter((name) => name !== PII)
+  const settings: SiteSettings = {
+    bans,
+    isMasking: preventive.enabled && preventive.logit_masking.enabled,
+    onFailure: config.vllm.on_failure,
+    standard: config.policies.default,
+    adaptive:
+      preventive.enabled && enabled
+        ? { risk_threshold, safe_mode, classifiers: scored }
+        : undefined,
+    classifiers: [...new Set([...CLASSIFIERS, ...names])],
+  }
+  return { settings, warnings }
+}
