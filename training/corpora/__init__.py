@@ -1,0 +1,1 @@
+"""Text that we wrote ourselves, as grammars: each module gives rows of (text, labels)."""
