@@ -1,0 +1,101 @@
+/**
+ * Thresholds from data: a threshold is a quantile of scores on benign traffic, with its confidence
+ * bound and where it came from, bound to one model by digest.
+ */
+import { z } from 'zod'
+import { GuardError } from '../model/errors.ts'
+
+const headSchema = z.strictObject({
+  threshold: z.number().min(0).max(1),
+  /** False-positive rate that the threshold was chosen for. */
+  target_fpr: z.number().min(0).max(1),
+  /** Rate seen on the calibration texts, and the upper 95 % bound of the true one (Wilson). */
+  observed_fpr: z.number().min(0).max(1),
+  upper_fpr: z.number().min(0).max(1),
+  benign: z.int().nonnegative(),
+  source: z.string(),
+  /** Scores at the QUANTILES of benign traffic: what drift is measured against. */
+  quantiles: z.array(z.number()),
+})
+
+const calibrationSchema = z.strictObject({
+  format: z.literal(1),
+  model_digest: z.string(),
+  data_digest: z.string(),
+  made: z.string(),
+  heads: z.record(z.string(), headSchema),
+})
+
+export type HeadCalibration = z.infer<typeof headSchema>
+export type Calibration = z.infer<typeof calibrationSchema>
+
+/** The quantiles that an artefact records and drift compares. */
+export const QUANTILES = [0.5, 0.75, 0.9, 0.95, 0.99] as const
+
+export function parseCalibration(value: unknown, place: string): Calibration {
+  const found = calibrationSchema.safeParse(value)
+  if (found.success) return found.data
+  const issue = found.error.issues[0]
+  throw new GuardError(
+    'model_invalid',
+    `${place}.${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
+  )
+}
+
+/** Wilson score interval for `hits` of `count`, at 95 %. */
+export function wilson(hits: number, count: number): readonly [number, number] {
+  if (count === 0) return [0, 1]
+  const sigmas = 1.96
+  const p = hits / count
+  const base = 1 + (sigmas * sigmas) / count
+  const middle = p + (sigmas * sigmas) / (2 * count)
+  const half = sigmas * Math.sqrt((p * (1 - p)) / count + (sigmas * sigmas) / (4 * count * count))
+  return [Math.max(0, (middle - half) / base), Math.min(1, (middle + half) / base)]
+}
+
+/** Nearest-rank quantile of sorted numbers. */
+export function quantile(sorted: ArrayLike<number>, q: number): number {
+  if (sorted.length === 0) return 0
+  const at = Math.min(sorted.length - 1, Math.max(0, Math.ceil(q * sorted.length) - 1))
+  return sorted[at] ?? 0
+}
+
+/**
+ * The lowest threshold with at most `targetFpr` of `benign` at or above it, plus a hair, so that
+ * a tie does not break the promise. Too few texts to see such a rate at all is an error.
+ */
+export function thresholdFor(
+  benign: readonly number[],
+  targetFpr: number,
+): Pick<HeadCalibration, 'threshold' | 'observed_fpr' | 'upper_fpr'> {
+  const allowed = Math.floor(benign.length * targetFpr)
+  if (benign.length < 20) {
+    throw new GuardError(
+      'request_invalid',
+      `calibration: expected at least 20 benign texts, got ${benign.length}`,
+    )
+  }
+  const sorted = benign.toSorted((a, b) => b - a)
+  const bar = Math.min(1, (sorted[allowed] ?? 0) + 1e-6)
+  const hits = benign.filter((score) => score >= bar).length
+  return {
+    threshold: bar,
+    observed_fpr: hits / benign.length,
+    upper_fpr: wilson(hits, benign.length)[1],
+  }
+}
+
+export function calibrateHead(
+  benign: readonly number[],
+  targetFpr: number,
+  source: string,
+): HeadCalibration {
+  const sorted = Float64Array.from(benign).toSorted()
+  return {
+    ...thresholdFor(benign, targetFpr),
+    target_fpr: targetFpr,
+    benign: benign.length,
+    source,
+    quantiles: QUANTILES.map((q) => quantile(sorted, q)),
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The registry of classifiers: which name is which head of which model, in which tier, with which
+ * budget. Names are what policies say (`toxicity_detector`); digests bind a name to exact files.
+ *
+ * Tiers: A scores inside the step, B off the path, C offline only.
+ */
+import { z } from 'zod'
+import { GuardError } from '../model/errors.ts'
+
+export type Tier = 'A' | 'B' | 'C'
+
+/** A model's time per unit of work, 95th percentile, in milliseconds; past it the model is late. */
+export const BUDGET_MS: Readonly<Record<Tier, number>> = {
+  A: 0.3,
+  B: 10,
+  C: Number.POSITIVE_INFINITY,
+}
+
+const entrySchema = z.strictObject({
+  folder: z.string().min(1),
+  version: z.string().min(1),
+  tier: z.enum(['A', 'B', 'C']),
+  files: z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/)),
+})
+
+const registrySchema = z.strictObject({
+  format: z.literal(1),
+  models: z.record(z.string(), entrySchema),
+  /** Policy name → label of the model in tier A and in tier B. */
+  names: z.record(
+    z.string(),
+    z.strictObject({ label: z.string(), models: z.array(z.string()).min(1) }),
+  ),
+})
+
+export type RegistryEntry = z.infer<typeof entrySchema>
+export type Registry = z.infer<typeof registrySchema>
+
+export function parseRegistry(value: unknown, place: string): Registry {
+  const found = registrySchema.safeParse(value)
+  if (!found.success) {
+    const issue = found.error.issues[0]
+    throw new GuardError(
+      'model_invalid',
+      `${place}.${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
+    )
+  }
+  for (const [name, { models }] of Object.entries(found.data.names)) {
+    const lost = models.find((model) => found.data.models[model] === undefined)
+    if (lost !== undefined) {
+      throw new GuardError('model_invalid', `${place}.names.${name}: no model named ${lost}`)
+    }
+  }
+  return found.data
+}
+
+/** The label behind a policy's classifier name, or an error that lists the names there are. */
+export function labelOf(registry: Registry, name: string): string {
+  const found = registry.names[name]
+  if (found !== undefined) return found.label
+  const known = Object.keys(registry.names).toSorted().join(', ')
+  throw new GuardError('config_invalid', `classifier ${name}: expected one of ${known}`)
+}
+
+/**
+ * Watches a model's times against its tier's budget over the last `size` runs. `over` holds when
+ * the 95th percentile is past the budget; what happens then is the rule's `on_failure`.
+ */
+export class BudgetMeter {
+  readonly #budgetMs: number
+  readonly #times: Float64Array
+  #count = 0
+
+  constructor(tier: Tier, size = 200) {
+    this.#budgetMs = BUDGET_MS[tier]
+    this.#times = new Float64Array(size)
+  }
+
+  record(ms: number): void {
+    this.#times[this.#count++ % this.#times.length] = ms
+  }
+
+  get p95(): number {
+    const filled = this.#times.subarray(0, Math.min(this.#count, this.#times.length)).toSorted()
+    return filled[Math.max(0, Math.ceil(filled.length * 0.95) - 1)] ?? 0
+  }
+
+  /** Needs 20 runs, so that a cold start condemns nobody. */
+  get over(): boolean {
+    return this.#count >= 20 && this.p95 > this.#budgetMs
+  }
+}
