@@ -9,6 +9,8 @@ const $ = (id) => document.getElementById(id)
 const FATES = ['said', 'steered', 'forced', 'redacted', 'stopped']
 const SIDES = ['plain', 'guarded']
 const MAX_POINTS = 2000
+/** Events handled in one frame; the rest waits for the next, so a burst cannot freeze the page. */
+const FRAME_EVENTS = 120
 const MAX_DECISIONS = 500
 
 let state = { presets: [], policy: { text: '', revision: '', name: '' } }
@@ -17,6 +19,9 @@ let running = null
 let tokens = { plain: [], guarded: [] }
 let pending = []
 let received = ''
+let curvesStale = false
+const grown = new Set()
+const receivedText = document.createTextNode('')
 
 // ---------------------------------------------------------------- state of the sidecar
 
@@ -128,7 +133,7 @@ function clear() {
     $(side).replaceChildren()
     meter(side, '')
   }
-  $('received').textContent = ''
+  receivedText.data = ''
   $('decisions').replaceChildren()
   for (const curve of Object.values(curves)) curve.clear()
 }
@@ -140,7 +145,7 @@ function frame() {
   requestAnimationFrame(frame)
   if (pending.length === 0) return
   const started = performance.now()
-  const batch = pending.splice(0, 400)
+  const batch = pending.splice(0, FRAME_EVENTS)
   const fresh = {
     plain: document.createDocumentFragment(),
     guarded: document.createDocumentFragment(),
@@ -148,14 +153,22 @@ function frame() {
   const rows = document.createDocumentFragment()
   let grew = false
   for (const event of batch) grew = apply(event, fresh, rows) || grew
-  for (const side of SIDES) if (fresh[side].childNodes.length) append($(side), fresh[side])
+  for (const side of SIDES) {
+    if (fresh[side].childNodes.length === 0) continue
+    $(side).append(fresh[side])
+    grown.add(side)
+  }
   if (rows.childNodes.length) {
     $('decisions').prepend(rows)
     while ($('decisions').childElementCount > MAX_DECISIONS)
       $('decisions').lastElementChild.remove()
   }
-  if (grew) for (const curve of Object.values(curves)) curve.draw()
-  if ($('received').textContent.length !== received.length) $('received').textContent = received
+  if (grew) curvesStale = true
+  if (received !== '') {
+    receivedText.appendData(received)
+    received = ''
+    grown.add('received')
+  }
   frameTimes.push(performance.now() - started)
   if (frameTimes.length > 5000) frameTimes.shift()
 }
@@ -163,10 +176,12 @@ function frame() {
 /** Script time of each frame that had work, in ms; read by the page's tests. */
 const frameTimes = (globalThis.checkstreamFrameTimes = [])
 
-function append(list, fragment) {
-  const atEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 24
-  list.append(fragment)
-  if (atEnd) list.scrollTop = list.scrollHeight
+/** Follows the end of the streams four times a second: scrolling makes the browser lay out. */
+function followEnd() {
+  for (const id of [...SIDES, 'received']) {
+    const box = $(id)
+    if (grown.delete(id)) box.scrollTop = box.scrollHeight
+  }
 }
 
 function apply(event, fresh, rows) {
@@ -389,7 +404,7 @@ async function applyPolicy() {
       body: text,
     })
     const answer = await response.json()
-    if (response.ok) {
+    if (response.ok && answer.policy) {
       showPolicy(answer.policy)
       $('policy-status').textContent = 'In force from the next request on.'
       $('policy-errors').replaceChildren()
@@ -444,6 +459,12 @@ addEventListener('keydown', (event) => {
   else run()
 })
 
+$('received').append(receivedText)
 requestAnimationFrame(frame)
+setInterval(followEnd, 250)
+setInterval(() => {
+  if (curvesStale) for (const curve of Object.values(curves)) curve.draw()
+  curvesStale = false
+}, 150)
 await refresh()
 setInterval(refresh, 3000)

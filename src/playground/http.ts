@@ -124,8 +124,8 @@ async function putPolicy(
   response: ServerResponse,
 ): Promise<void> {
   const errors = await parts.apply((await readBody(request)).toString('utf8'))
-  if (errors.length > 0) sendJson(response, 422, { errors })
-  else sendJson(response, 200, { policy: parts.state().policy })
+  // A mistake in the text is an answer of the editor, not a failure of the request.
+  sendJson(response, 200, errors.length > 0 ? { errors } : { policy: parts.state().policy })
 }
 
 async function run(
