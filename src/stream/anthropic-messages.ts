@@ -16,7 +16,7 @@ import {
   text,
   withMessage,
 } from './dialect.ts'
-import type { JsonEdit, Path } from './json-edit.ts'
+import type { JsonEdit, Path } from '../tools/json-edit.ts'
 
 const DELTAS: Readonly<Record<string, readonly [string, Piece['field']]>> = {
   text_delta: ['text', 'content'],

@@ -18,7 +18,7 @@ import {
   DEFAULT_LIMITS,
 } from './guard-options.ts'
 import { Channel } from './holdback.ts'
-import { editJson } from './json-edit.ts'
+import { editJson } from '../tools/json-edit.ts'
 import { type HeldFrame, type Span, frameEdits } from './release.ts'
 
 export type GuardedBody = {

@@ -4,7 +4,7 @@
  *
  * A channel is one growing text: a field of a choice, or the arguments of one tool call.
  */
-import type { JsonEdit, Path } from './json-edit.ts'
+import type { JsonEdit, Path } from '../tools/json-edit.ts'
 
 export type Field = 'content' | 'reasoning' | 'refusal' | 'arguments'
 

@@ -18,7 +18,7 @@ import {
   valueAt,
   withMessage,
 } from './dialect.ts'
-import type { JsonEdit, Path } from './json-edit.ts'
+import type { JsonEdit, Path } from '../tools/json-edit.ts'
 
 const TEXT_FIELDS: readonly (readonly [string, Field])[] = [
   ['content', 'content'],

@@ -9,7 +9,7 @@ import {
   text,
   withMessage,
 } from './dialect.ts'
-import type { Path } from './json-edit.ts'
+import type { Path } from '../tools/json-edit.ts'
 import { leaksOf, toUsage } from './openai-chat.ts'
 
 export function createOpenAiCompletions(): Dialect {

@@ -20,7 +20,7 @@ import {
   valueAt,
   withMessage,
 } from './dialect.ts'
-import type { JsonEdit, Path } from './json-edit.ts'
+import type { JsonEdit, Path } from '../tools/json-edit.ts'
 
 type Item = { readonly index: number; readonly item: JsonObject }
 

@@ -5,7 +5,7 @@
 import type { Call, CallBook } from './calls.ts'
 import { type Dialect, type FrameView, type JsonObject, type Piece, isObject } from './dialect.ts'
 import type { Channel } from './holdback.ts'
-import { type JsonEdit, editJson } from './json-edit.ts'
+import { type JsonEdit, editJson } from '../tools/json-edit.ts'
 import { type SseFrame, replaceData } from './sse.ts'
 
 /** A piece of a frame and where it stands in its channel. */

@@ -1,0 +1,120 @@
+/** Reads `f(a=1, b="x")` from growing text: Python literals become JSON as they come. */
+import { type Reading, type Source, next, skipSpace } from './source.ts'
+
+const WORDS: Readonly<Record<string, string>> = { True: 'true', False: 'false', None: 'null' }
+
+/** A call with keyword arguments at the current place; false when it is something else. */
+export function* readPythonCall(source: Source): Reading<boolean> {
+  const name = yield* readName(source)
+  if (name === '' || (yield* skipSpace(source)) !== '(') return false
+  source.skip(1)
+  source.named(name)
+  source.grow('{')
+  for (let isFirst = true; ; isFirst = false) {
+    const char = yield* skipSpace(source)
+    if (char === ')') {
+      source.skip(1)
+      source.grow('}')
+      return true
+    }
+    if (char === ',') {
+      source.skip(1)
+      yield* skipSpace(source)
+      if (source.peek() === ')') continue
+    }
+    const key = yield* readName(source)
+    if (key === '' || (yield* skipSpace(source)) !== '=') return false
+    source.skip(1)
+    source.grow(`${isFirst ? '' : ', '}${JSON.stringify(key)}: `)
+    if (!(yield* readLiteral(source))) return false
+  }
+}
+
+function* readName(source: Source): Reading<string> {
+  let name = ''
+  for (;;) {
+    const char = yield* next(source)
+    if (char === undefined || !/[\w.]/.test(char) || name.length > 256) return name
+    name += char
+    source.skip(1)
+  }
+}
+
+function* readLiteral(source: Source): Reading<boolean> {
+  const char = yield* skipSpace(source)
+  if (char === undefined || source.isOverBound) return false
+  if (char === '"' || char === "'") return yield* readPythonString(source, char)
+  if (char === '[' || char === '(') return yield* readItems(source, char === '[' ? ']' : ')', false)
+  if (char === '{') return yield* readItems(source, '}', true)
+  let word = ''
+  for (;;) {
+    const more = yield* next(source)
+    if (more === undefined || !/[-+.\w]/.test(more)) break
+    word += more
+    source.skip(1)
+  }
+  const json = WORDS[word] ?? (Number.isFinite(Number(word)) && word !== '' ? word : undefined)
+  if (json === undefined) return false
+  source.grow(json)
+  return true
+}
+
+function* readItems(source: Source, close: string, isDict: boolean): Reading<boolean> {
+  source.skip(1)
+  source.grow(isDict ? '{' : '[')
+  for (let isFirst = true; ; isFirst = false) {
+    let char = yield* skipSpace(source)
+    if (char === ',') {
+      source.skip(1)
+      char = yield* skipSpace(source)
+    }
+    if (char === close) {
+      source.skip(1)
+      source.grow(isDict ? '}' : ']')
+      return true
+    }
+    if (!isFirst) source.grow(', ')
+    if (!(yield* readLiteral(source))) return false
+    if (!isDict) continue
+    if ((yield* skipSpace(source)) !== ':') return false
+    source.skip(1)
+    source.grow(': ')
+    if (!(yield* readLiteral(source))) return false
+  }
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', '\n': '' }
+
+function* readPythonString(source: Source, quote: string): Reading<boolean> {
+  source.skip(1)
+  source.grow('"')
+  const say = (text: string): void => source.grow(JSON.stringify(text).slice(1, -1))
+  for (;;) {
+    const char = yield* next(source)
+    if (char === undefined || source.isOverBound) return false
+    source.skip(1)
+    if (char === quote) {
+      source.grow('"')
+      return true
+    }
+    if (char !== '\\') {
+      say(char)
+      continue
+    }
+    const escaped = yield* next(source)
+    if (escaped === undefined) return false
+    source.skip(1)
+    const size = { x: 2, u: 4 }[escaped]
+    if (size === undefined) say(ESCAPES[escaped] ?? escaped)
+    else {
+      let code = ''
+      while (code.length < size) {
+        const digit = yield* next(source)
+        if (digit === undefined) return false
+        source.skip(1)
+        code += digit
+      }
+      say(String.fromCharCode(Number.parseInt(code, 16) || 0xfffd))
+    }
+  }
+}
