@@ -79,6 +79,30 @@ function rewriteMembers(text: string, at: number, node: Node): Rewritten {
   return { value: text[at] + kept.join(',') + tail + close, end: pos + 1 }
 }
 
+/** A key that an object in the text has twice: parsers disagree on which one counts. */
+export function duplicateKey(text: string): string | undefined {
+  const stack: (Set<string> | undefined)[] = []
+  for (let pos = 0; pos < text.length;) {
+    const char = text[pos]
+    if (char === '{') stack.push(new Set())
+    else if (char === '[') stack.push(undefined)
+    else if (char === '}' || char === ']') stack.pop()
+    if (char !== '"') {
+      pos++
+      continue
+    }
+    const end = skipString(text, pos)
+    if (text[skipSpace(text, end)] === ':') {
+      const key = JSON.parse(text.slice(pos, end)) as string
+      const keys = stack.at(-1)
+      if (keys?.has(key) === true) return key
+      keys?.add(key)
+    }
+    pos = end
+  }
+  return undefined
+}
+
 function skipSpace(text: string, at: number): number {
   let pos = at
   for (; pos < text.length; pos++) {
