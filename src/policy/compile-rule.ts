@@ -32,7 +32,7 @@ export function compileRule(parts: RuleParts, resolved: ResolvedRule, index: num
   const trigger: TriggerParts = {
     texts: parts.texts,
     leaves: parts.leaves,
-    lists: parts.policy.lists,
+    lists: resolved.lists,
     classifiers: parts.classifiers,
     calibration: parts.calibration,
     rule: document.name,
@@ -46,7 +46,7 @@ export function compileRule(parts: RuleParts, resolved: ResolvedRule, index: num
   const { phases, isNamed } = phasesOfRule(resolved)
   const actionParts: ActionParts = {
     trigger,
-    variables: parts.policy.variables,
+    variables: resolved.variables,
     phases,
     isPhaseNamed: isNamed,
     threshold: lowestThreshold(parts.leaves.slice(firstLeaf)),

@@ -15,10 +15,10 @@ import { lower } from './mode.ts'
 import { CLASSIFIERS } from './names.ts'
 import type { Problem } from './problem.ts'
 import { findUnreachable } from './reach.ts'
-import { resolvePolicy } from './resolve.ts'
+import { combinePolicies, resolvePolicy } from './resolve.ts'
 import type { ResolvedPolicy, ResolvedRule } from './resolve.ts'
 import type { AdaptiveDocument } from './schema.ts'
-import { rule as ruleSchema } from './schema.ts'
+import { policyDocument, rule as ruleSchema } from './schema.ts'
 import { Texts } from './texts.ts'
 
 export type CompileOptions = {
@@ -46,7 +46,27 @@ export function compilePolicy(
 ): Compiled {
   const problems: Problem[] = []
   const byName = new Map(known.map((other) => [other.document.name, other]))
-  const resolved = resolvePolicy(source, byName, problems)
+  return compileResolved(resolvePolicy(source, byName, problems), problems, options)
+}
+
+/** All policies of a set as one, called `name`; for requests that name none. */
+export function compileCombined(
+  name: string,
+  sources: readonly PolicySource[],
+  options: CompileOptions,
+): Compiled {
+  const problems: Problem[] = []
+  const byName = new Map(sources.map((source) => [source.document.name, source]))
+  const place = sources[0]?.place ?? (() => ({ line: 1, column: 1 }))
+  const source = { file: '', document: policyDocument.parse({ name }), place }
+  return compileResolved(combinePolicies(source, byName, problems), problems, options)
+}
+
+function compileResolved(
+  resolved: ResolvedPolicy,
+  problems: Problem[],
+  options: CompileOptions,
+): Compiled {
   const parts: RuleParts = {
     policy: resolved,
     texts: new Texts(),
@@ -94,6 +114,8 @@ function adaptiveRule(
     mode: resolved.mode,
     onFailure: resolved.onFailure,
     regulation: undefined,
+    lists: {},
+    variables: {},
     source,
     index: 0,
   }

@@ -3,7 +3,7 @@
  * set, so that a half-loaded set is never in force; the caller keeps the last good one.
  */
 import type { Compiled, CompileOptions } from './compile.ts'
-import { compilePolicy } from './compile.ts'
+import { compileCombined, compilePolicy } from './compile.ts'
 import type { CompiledPolicy } from './compiled.ts'
 import { readPolicy } from './document.ts'
 import type { PolicySource } from './document.ts'
@@ -16,9 +16,13 @@ export type PolicyFile = { readonly file: string; readonly text: string }
 
 /** Policies of one set; past it the set is refused. */
 const MAX_POLICIES = 1_000
+/** Name of all policies of a set as one. */
+export const COMBINED = 'all'
 
 export type PolicyLibrary = {
   readonly policies: ReadonlyMap<string, CompiledPolicy>
+  /** All of them as one; the only policy itself when there is one. */
+  readonly combined: CompiledPolicy
   readonly sources: readonly PolicySource[]
   readonly warnings: readonly Problem[]
 }
@@ -48,8 +52,20 @@ export function buildLibrary(files: readonly PolicyFile[], options: CompileOptio
     problems.push(...compiled.problems)
     if (compiled.policy !== undefined) policies.set(compiled.policy.name, compiled.policy)
   }
-  const isGood = !problems.some((p) => p.severity === 'error')
-  return { library: isGood ? { policies, sources, warnings: problems } : undefined, problems }
+  if (problems.some((p) => p.severity === 'error')) return { library: undefined, problems }
+  const combined = combine(sources, policies, options)
+  if (combined.policy === undefined) return { library: undefined, problems: combined.problems }
+  return { library: { policies, combined: combined.policy, sources, warnings: problems }, problems }
+}
+
+function combine(
+  sources: readonly PolicySource[],
+  policies: ReadonlyMap<string, CompiledPolicy>,
+  options: CompileOptions,
+): Compiled {
+  const [only] = policies.values()
+  if (only !== undefined && policies.size === 1) return { policy: only, problems: [] }
+  return compileCombined(COMBINED, sources, options)
 }
 
 /** The library, or a GuardError that names every mistake with its place. */

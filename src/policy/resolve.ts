@@ -4,6 +4,7 @@
  */
 import { nearestName, suggestion } from '../model/nearest.ts'
 import type { PolicySource } from './document.ts'
+import { lower } from './mode.ts'
 import type { Problem } from './problem.ts'
 import type { AdaptiveDocument, PolicyDocument, RuleDocument } from './schema.ts'
 
@@ -14,6 +15,8 @@ export type ResolvedRule = {
   readonly mode: PolicyDocument['mode']
   readonly onFailure: PolicyDocument['on_failure']
   readonly regulation: string | undefined
+  readonly lists: Readonly<Record<string, readonly string[]>>
+  readonly variables: Readonly<Record<string, string>>
   readonly source: PolicySource
   /** Where it stands in its source: `rules[index]`. */
   readonly index: number
@@ -43,8 +46,56 @@ export function resolvePolicy(
   problems: Problem[],
 ): ResolvedPolicy {
   const draft = resolve(source, known, problems, [])
-  const { onFailure = 'resident', mode = 'enforce' } = draft
-  return { ...draft, source, onFailure, mode }
+  const { onFailure = 'resident', mode = 'enforce', lists, variables } = draft
+  const rules = draft.rules.map((rule) => ({
+    ...rule,
+    lists,
+    variables,
+    onFailure: rule.onFailure ?? onFailure,
+    // What is inherited is lowered by the heir: a pack can be tried out whole.
+    mode: rule.source === source ? (rule.mode ?? mode) : lower(rule.mode ?? mode, draft.mode),
+  }))
+  return { ...draft, rules, source, onFailure, mode }
+}
+
+/**
+ * Every policy of a set as one, for requests that name none. Policies that another one extends are in
+ * it through that one; rules of the same name from different files are kept apart by their policy.
+ */
+export function combinePolicies(
+  source: PolicySource,
+  known: ReadonlyMap<string, PolicySource>,
+  problems: Problem[],
+): ResolvedPolicy {
+  const all = [...known.values()]
+  const parents = new Set(all.flatMap((s) => [s.document.extends ?? []].flat()))
+  const tops = all.filter((s) => !parents.has(s.document.name))
+  const drafts = tops.map((top) => resolvePolicy(top, known, problems))
+  const rules = new Map<string, ResolvedRule>()
+  for (const [i, draft] of drafts.entries()) {
+    for (const rule of draft.rules) {
+      const { name } = rule.document
+      const owner = tops[i]?.document.name ?? ''
+      const qualified = rules.has(name) ? `${owner}/${name}` : name
+      if (rules.get(name)?.document === rule.document) continue
+      rules.set(qualified, { ...rule, document: { ...rule.document, name: qualified } })
+    }
+  }
+  return {
+    source,
+    rules: [...rules.values()],
+    lists: Object.assign({}, ...drafts.map((d) => d.lists)),
+    variables: Object.assign({}, ...drafts.map((d) => d.variables)),
+    adaptive: drafts.find((d) => d.adaptive !== undefined)?.adaptive,
+    onFailure: strictest(drafts.map((d) => d.onFailure)),
+    mode: 'enforce',
+  }
+}
+
+/** Of several policies in one, the most careful one says what a failure means. */
+function strictest(all: readonly ResolvedPolicy['onFailure'][]): ResolvedPolicy['onFailure'] {
+  if (all.includes('closed')) return 'closed'
+  return all.includes('resident') || all.length === 0 ? 'resident' : 'open'
 }
 
 function resolve(
@@ -67,6 +118,8 @@ function resolve(
       mode: rule.mode ?? document.defaults.mode ?? document.mode,
       onFailure: rule.on_failure ?? document.defaults.on_failure ?? document.on_failure,
       regulation: rule.regulation ?? document.regulation,
+      lists: {},
+      variables: {},
       source,
       index,
     })
