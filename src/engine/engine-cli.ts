@@ -2,23 +2,27 @@
  * `checkstream engine --uds PATH [--model FOLDER]`: the embedded engine as a process of its own,
  * in the place that `vllm serve --uds` has in production.
  */
-import { basename, join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
-import { pino } from 'pino'
+import { basename, join } from 'node:path'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { pino, type Logger } from 'pino'
 import { GuardError } from '../model/errors.ts'
 import { clearSocketPath, removeSocket, socketIdentity, withMode } from '../step/socket.ts'
+import { createEngine, ROWS } from './assemble.ts'
+import { StepClient } from './client-grpc.ts'
+import type { OnFailure } from './guard-rows.ts'
+import { UNGUARDED } from './hooks.ts'
 import { createHttpServer } from './http.ts'
-import { Engine } from './engine.ts'
-import { UNGUARDED, type StepHooks } from './hooks.ts'
-import { openModelFolder, type ModelFolder } from './model-file.ts'
-import { Network, PREFILL_TOKENS } from './onnx.ts'
-import { Scheduler } from './scheduler.ts'
-import { Tokenizer } from './tokenizer.ts'
+import type { ModelFolder } from './model-file.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { Tokenizer } from './tokenizer.ts'
+import { toVocabulary } from './vocabulary.ts'
 
-const ROWS = 16
-const MAX_WAITING = 1024
-const DEFAULT_MODEL = join(import.meta.dirname, '../../models/demo-lm')
+const ROOT = join(import.meta.dirname, '../..')
+const DEFAULT_MODEL = join(ROOT, 'models/demo-lm')
+const ON_FAILURE: readonly string[] = ['closed', 'open', 'resident']
 
 export type EngineOptions = {
   readonly uds: string
@@ -26,31 +30,47 @@ export type EngineOptions = {
   readonly name: string
   /** Step protocol socket of the sidecar; undefined = the rows are not guarded. */
   readonly sidecar: string | undefined
+  readonly onFailure: OnFailure
+  /** How long to wait for the first programs before requests are taken. */
+  readonly startTimeoutMs: number
   readonly threads: number
 }
 
 const USAGE =
   'usage: checkstream engine --uds PATH [--model FOLDER] [--served-model-name NAME] [--sidecar PATH | --no-guard] [--threads N]'
 
-export function parseEngineArgs(
-  argv: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-): EngineOptions {
+type Env = Readonly<Record<string, string | undefined>>
+
+/** Flags; the environment names of the plugin (VLLM_SIDECAR_SOCKET, CHECKSTREAM_ON_FAILURE, …) hold here too. */
+export function parseEngineArgs(argv: readonly string[], env: Env): EngineOptions {
   const { values } = parse(argv)
   if (values.uds === undefined) throw new GuardError('config_invalid', `--uds is missing\n${USAGE}`)
   const model = values.model ?? DEFAULT_MODEL
-  const threads = Number(values.threads ?? 1)
-  if (!Number.isInteger(threads) || threads < 1 || threads > 64) {
-    throw new GuardError('config_invalid', `--threads: expected 1 to 64, got ${values.threads}`)
+  const sidecar = (values.sidecar ?? env['VLLM_SIDECAR_SOCKET'])?.replace(/^unix:(\/\/)?/, '')
+  const onFailure = env['CHECKSTREAM_ON_FAILURE'] ?? 'closed'
+  if (!ON_FAILURE.includes(onFailure)) {
+    const wanted = ON_FAILURE.join(', ')
+    throw new GuardError(
+      'config_invalid',
+      `CHECKSTREAM_ON_FAILURE: expected ${wanted}, got ${onFailure}`,
+    )
   }
-  const sidecar = values.sidecar ?? env['VLLM_SIDECAR_SOCKET']
   return {
     uds: values.uds,
     model,
     name: values['served-model-name'] ?? basename(model),
     sidecar: values['no-guard'] === true ? undefined : sidecar,
-    threads,
+    onFailure: onFailure as OnFailure,
+    startTimeoutMs:
+      1000 * whole('CHECKSTREAM_START_TIMEOUT_S', env['CHECKSTREAM_START_TIMEOUT_S'] ?? '60', 3600),
+    threads: whole('--threads', values.threads ?? '1', 64) || 1,
   }
+}
+
+function whole(name: string, text: string, max: number): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= 0 && value <= max) return value
+  throw new GuardError('config_invalid', `${name}: expected 0 to ${max}, got ${text}`)
 }
 
 function parse(argv: readonly string[]) {
@@ -74,28 +94,10 @@ function parse(argv: readonly string[]) {
 
 /** Runs until SIGTERM or SIGINT; gives the exit code. */
 export async function runEngine(argv: readonly string[]): Promise<number> {
-  const log = pino(
-    { name: 'engine', level: process.env['LOG_LEVEL'] ?? 'info' },
-    pino.destination(2),
-  )
+  const level = process.env['LOG_LEVEL'] ?? 'info'
+  const log = pino({ name: 'engine', level }, pino.destination({ fd: 2, sync: true }))
   try {
-    const options = parseEngineArgs(argv, process.env)
-    const ended = untilSignal()
-    const { engine, scheduler } = await createEngine(
-      options,
-      () => UNGUARDED,
-      (error) => {
-        log.error({ err: error }, 'a step failed; its rows have ended with an error')
-      },
-    )
-    const server = createHttpServer(engine)
-    await clearSocketPath(options.uds)
-    await withMode(options.uds, 0o660, () => listen(server, options.uds))
-    const bound = socketIdentity(options.uds)
-    log.info({ uds: options.uds, model: options.name }, 'the engine is ready')
-    await ended
-    await stop(server, scheduler)
-    removeSocket(options.uds, bound)
+    await serve(parseEngineArgs(argv, process.env), log)
     return 0
   } catch (error) {
     log.fatal(GuardError.from(error, 'config_invalid').message)
@@ -103,27 +105,57 @@ export async function runEngine(argv: readonly string[]): Promise<number> {
   }
 }
 
-export async function createEngine(
-  options: Pick<EngineOptions, 'model' | 'name' | 'threads'>,
-  hooksFor: (folder: ModelFolder, tokenizer: Tokenizer) => StepHooks,
-  onFailure: (error: unknown) => void,
-): Promise<{ readonly engine: Engine; readonly scheduler: Scheduler }> {
-  const folder = openModelFolder(options.model)
-  const tokenizer = new Tokenizer(folder)
-  const scheduler = new Scheduler({
-    decoder: await Network.open(folder, ROWS, options.threads),
-    hooks: hooksFor(folder, tokenizer),
-    rows: ROWS,
-    maxWaiting: MAX_WAITING,
-    prefillTokens: PREFILL_TOKENS,
-    onFailure,
+async function serve(options: EngineOptions, log: Logger): Promise<void> {
+  const signal = untilSignal()
+  await clearSocketPath(options.uds)
+  let client: StepClient | undefined
+  const { engine, scheduler } = await createEngine({
+    ...options,
+    hooks: (folder, tokenizer) => {
+      client = createClient(options, folder, tokenizer, log)
+      return client?.hooks ?? UNGUARDED
+    },
+    onFailure: (error) => log.error({ err: error }, 'a step failed; its rows ended with an error'),
+    now: () => Date.now() / 1000,
   })
-  const engine = new Engine({ folder, tokenizer, scheduler, modelName: options.name, now: seconds })
-  return { engine, scheduler }
+  if (client !== undefined && options.onFailure === 'closed') {
+    const isReady = client.waitReady(options.startTimeoutMs)
+    await Promise.race([isReady, signal])
+  }
+  const server = createHttpServer(engine)
+  await withMode(options.uds, 0o660, () => listen(server, options.uds))
+  const bound = socketIdentity(options.uds)
+  log.info({ uds: options.uds, model: options.name, guarded: client !== undefined }, 'ready')
+  await signal
+  await stop(server, scheduler)
+  client?.close()
+  removeSocket(options.uds, bound)
 }
 
-function seconds(): number {
-  return Date.now() / 1000
+function createClient(
+  options: EngineOptions,
+  folder: ModelFolder,
+  tokenizer: Tokenizer,
+  log: Logger,
+): StepClient | undefined {
+  if (options.sidecar === undefined) return undefined
+  const client = new StepClient({
+    socket: options.sidecar,
+    onFailure: options.onFailure,
+    modelName: options.name,
+    version: versionOf(),
+    slots: ROWS,
+    width: folder.shape.vocabularySize,
+    vocabulary: toVocabulary(tokenizer),
+    observe: (event, reason) => log.info({ event, reason }, 'step protocol'),
+  })
+  client.start()
+  return client
+}
+
+function versionOf(): string {
+  const text = readFileSync(join(ROOT, 'package.json'), 'utf8')
+  return String((JSON.parse(text) as { readonly version?: unknown }).version)
 }
 
 function listen(server: Server, path: string): Promise<void> {
@@ -137,7 +169,7 @@ function listen(server: Server, path: string): Promise<void> {
 
 function untilSignal(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve())
   })
 }
 
