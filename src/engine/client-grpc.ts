@@ -13,7 +13,7 @@ import type { WireHello, WireStep } from '../step/wire.ts'
 import { EngineStats } from './engine-stats.ts'
 import { GuardRows, type OnFailure } from './guard-rows.ts'
 import { Incoming, type SidecarMessage } from './incoming.ts'
-import type { Vocabulary } from './vocabulary.ts'
+import { END, type Vocabulary } from '../vocabulary/vocabulary.ts'
 
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 /** Steps that may wait to be written. Past it the sidecar is stuck and the stream is made again. */
@@ -158,8 +158,8 @@ export class StepClient {
       runner: 'embedded',
       model: modelName,
       logitsWidth: width,
-      vocabularyDigest: vocabulary.digest,
-      endTokenIds: vocabulary.endTokenIds,
+      vocabularyDigest: Buffer.from(vocabulary.digest, 'hex'),
+      endTokenIds: [...vocabulary.kinds.keys()].filter((id) => vocabulary.kinds[id] === END),
       slots,
       tensorParallelSize: 1,
       capabilities: ['adapt', 'force', 'stop', 'deny', 'prompt_tokens'],

@@ -18,7 +18,6 @@ import { createHttpServer } from './http.ts'
 import type { ModelFolder } from './model-file.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Tokenizer } from './tokenizer.ts'
-import { toVocabulary } from './vocabulary.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const DEFAULT_MODEL = join(ROOT, 'models/demo-lm')
@@ -146,7 +145,7 @@ function createClient(
     version: versionOf(),
     slots: ROWS,
     width: folder.shape.vocabularySize,
-    vocabulary: toVocabulary(tokenizer),
+    vocabulary: tokenizer.vocabulary,
     observe: (event, reason) => log.info({ event, reason }, 'step protocol'),
   })
   client.start()

@@ -10,7 +10,7 @@ import type { Row, RowLogits, StepHooks } from './hooks.ts'
 import { parseIdentity, type Identity } from './identity.ts'
 import { applyRule, deny, DenySets, force } from './mask.ts'
 import { Outbox } from './outbox.ts'
-import type { TokenProgram } from './program.ts'
+import type { ReadyProgram } from './ready-sets.ts'
 import { holds, isEmpty, tighten, toRule, type Rule } from './rule.ts'
 import type { Sampling } from './sampler.ts'
 
@@ -48,7 +48,7 @@ type Guarded = {
   readonly row: Row
   readonly generation: number
   readonly identity: Identity
-  program: TokenProgram | undefined
+  program: ReadyProgram | undefined
   state: number
   /** Tokens sampled so far; the position that is sampled next. */
   seen: number
@@ -61,7 +61,7 @@ export class GuardRows implements StepHooks {
   readonly #generations = new Map<number, number>()
   readonly #outbox = new Outbox()
   readonly #sets = new DenySets()
-  readonly #programs = new Map<string, TokenProgram>()
+  readonly #programs = new Map<string, ReadyProgram>()
   #agreement: Agreement
   #breaker: Breaker
   #default = ''
@@ -90,7 +90,7 @@ export class GuardRows implements StepHooks {
     this.#breaker = new Breaker(agreement.breakerMisses, agreement.breakerOpenMs)
   }
 
-  programReady(program: TokenProgram): void {
+  programReady(program: ReadyProgram): void {
     this.#programs.set(program.digest, program)
   }
 

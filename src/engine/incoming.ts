@@ -3,8 +3,8 @@ import { GuardError } from '../model/errors.ts'
 import type { WireRowDirective, WireVocabularyChunk } from '../step/wire.ts'
 import type { EngineStats } from './engine-stats.ts'
 import type { GuardRows, OnFailure } from './guard-rows.ts'
-import { TokenProgram } from './program.ts'
-import type { Vocabulary } from './vocabulary.ts'
+import { ReadyProgram } from './ready-sets.ts'
+import { toPieces, type Vocabulary } from '../vocabulary/vocabulary.ts'
 
 const MAJOR = 1
 const MAX_PROGRAM_BYTES = 256 * 1024 * 1024
@@ -115,7 +115,12 @@ export class Incoming {
       maxEntries: welcome.maxStepEntries || 16_384,
     })
     if (!welcome.needVocabulary) return
-    for (const chunk of this.#parts.vocabulary.chunks()) this.#parts.send({ vocabulary: chunk })
+    const { vocabulary } = this.#parts
+    const digest = Buffer.from(vocabulary.digest, 'hex')
+    for (const { lengths, ...piece } of toPieces(vocabulary)) {
+      const whole = { digest, totalEntries: vocabulary.size, ...piece, lengths: [...lengths] }
+      this.#parts.send({ vocabulary: whole })
+    }
   }
 
   #program(chunk: ProgramChunk): void {
@@ -142,18 +147,18 @@ export class Incoming {
   #finish(digest: string, bytes: Uint8Array): void {
     let problem = ''
     try {
-      const program = new TokenProgram(bytes)
+      const program = new ReadyProgram(bytes)
       if (program.digest !== digest) {
         throw new GuardError(
           'program_invalid',
           `program: digest ${digest} announced, ${program.digest} sent`,
         )
       }
-      if (program.blob.width !== this.#parts.width) {
+      if (program.width !== this.#parts.width) {
         const wanted = this.#parts.width
         throw new GuardError(
           'program_invalid',
-          `program: expected ${wanted} logits, got ${program.blob.width}`,
+          `program: expected ${wanted} logits, got ${program.width}`,
         )
       }
       this.#parts.hooks.programReady(program)

@@ -3,47 +3,36 @@
  * so text exists only where the bytes of several tokens are put together.
  */
 import { Tokenizer as Encoder } from '@huggingface/tokenizers'
+import { createVocabulary, TEXT, type Vocabulary } from '../vocabulary/vocabulary.ts'
 import type { ModelFolder } from './model-file.ts'
-
-/** What an id is; the numbers are those of VocabularyChunk.kinds. */
-export const KIND = { text: 0, control: 1, unused: 2, end: 3 } as const
 
 const NOTHING = new Uint8Array(0)
 
 export class Tokenizer {
-  readonly size: number
-  /** One of KIND for every id. */
-  readonly kinds: Uint8Array
+  /** What the sidecar is told: special tokens have no bytes there. */
+  readonly vocabulary: Vocabulary
   readonly #encoder: Encoder
   readonly #bytes: Uint8Array[]
 
   constructor(folder: ModelFolder) {
     this.#encoder = new Encoder(folder.tokenizer, folder.tokenizerConfig)
-    this.size = folder.shape.vocabularySize
-    this.kinds = new Uint8Array(this.size).fill(KIND.unused)
-    this.#bytes = Array.from({ length: this.size }, () => NOTHING)
+    const { vocabularySize, endTokenId, stopTokenIds } = folder.shape
     const document = folder.tokenizer as TokenizerDocument
     const spelled = toByteTable()
+    this.#bytes = Array.from({ length: vocabularySize }, () => NOTHING)
     for (const [piece, id] of Object.entries(document.model.vocab)) {
-      this.#set(
-        id,
-        KIND.text,
-        Uint8Array.from([...piece], (char) => spelled.get(char) ?? 63),
-      )
+      if (id >= vocabularySize) continue
+      this.#bytes[id] = Uint8Array.from([...piece], (char) => spelled.get(char) ?? 63)
     }
+    const told: (Uint8Array | 'control' | 'unused' | 'end')[] = this.#bytes.slice()
     for (const added of document.added_tokens) {
+      if (added.id >= vocabularySize) continue
       const bytes = new TextEncoder().encode(added.content)
-      this.#set(added.id, added.special ? KIND.control : KIND.text, bytes)
+      this.#bytes[added.id] = bytes
+      told[added.id] = added.special ? 'control' : bytes
     }
-    for (const id of [folder.shape.endTokenId, ...folder.shape.stopTokenIds]) {
-      this.kinds[id] = KIND.end
-    }
-  }
-
-  #set(id: number, kind: number, bytes: Uint8Array): void {
-    if (id >= this.size) return
-    this.kinds[id] = kind
-    this.#bytes[id] = bytes
+    for (const id of [endTokenId, ...stopTokenIds]) told[id] = 'end'
+    this.vocabulary = createVocabulary(told, vocabularySize)
   }
 
   /** Special tokens that are spelled out in the text are recognised. */
@@ -58,7 +47,7 @@ export class Tokenizer {
 
   /** Whether the id adds to the text that a client sees. */
   isText(id: number): boolean {
-    return this.kinds[id] === KIND.text
+    return this.vocabulary.kinds[id] === TEXT
   }
 
   /** One token alone, for logprobs: an unfinished character reads as U+FFFD. */
