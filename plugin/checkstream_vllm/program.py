@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,8 @@ class TokenProgram:
         self._cont_index[blob.cont_token] = np.arange(len(blob.cont_token))
         self._set_key = self._set_keys()
         self._ready: OrderedDict[int, Ints | None] = OrderedDict()
+        # Token lists that tensors.py has put on a device, by deny key.
+        self.resident: dict[int, Any] = {}
 
     def advance(self, packed: Ints, token: Ints) -> Ints:
         """States [n] and tokens [n] to states [n]. A token outside the vocabulary leads to dead."""

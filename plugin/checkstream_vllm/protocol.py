@@ -12,11 +12,6 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-MAJOR, MINOR = 1, 0
-METHOD = "/checkstream.v1.Engine/Attach"
-CLOSED, OPEN, RESIDENT = 1, 2, 3
-NO_TOKEN = 0xFFFFFFFF
-
 
 def _load() -> dict[str, Any]:
     data = (Path(__file__).parent / "engine.binpb").read_bytes()

@@ -1,0 +1,313 @@
+"""The socket: the only file with gRPC. One stream to the sidecar, kept for the engine's life.
+
+Everything that waits, waits on threads of this file; the engine's thread only appends to queues and,
+for awaited steps, waits for a number with a deadline. A stream that breaks is made again with
+growing, jittered pauses; what was owed to the old one is dropped, because the rows are opened anew.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+
+from . import events, protocol
+from .outbox import Parcel
+from .program import TokenProgram
+from .stats import Stats
+from .vocabulary import Vocabulary
+from .wire import MAJOR, METHOD, MINOR
+
+MAX_MESSAGE = 4 * 1024 * 1024
+MAX_PROGRAM = 256 * 1024 * 1024
+# Parcels that may wait to be written. Past it the sidecar is stuck: the stream is made again.
+MAX_QUEUED = 512
+# Messages that may wait for the engine's next step. Past it likewise.
+MAX_EVENTS = 65_536
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
+TICK_S = 0.005
+
+OPTIONS = [
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.enable_retries", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+
+class Stream:
+    """One attempt at the conversation. Its queue ends with it."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.outgoing: queue.SimpleQueue[bytes | Parcel | None] = queue.SimpleQueue()
+        self.answers: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.ready = False
+        self.call: Any = None
+
+
+class Client:
+    """Assumes `hello` makes a Hello for the programs still held. Guarantees that no method called
+    by the engine's thread raises or blocks, but for `wait`, which blocks for its deadline at most."""
+
+    def __init__(
+        self,
+        address: str,
+        hello: Callable[[list[bytes]], Any],
+        vocabulary: Vocabulary,
+        stats: Stats,
+    ) -> None:
+        self._address = address
+        self._hello = hello
+        self._vocabulary = vocabulary
+        self._stats = stats
+        self._stream = Stream(0)
+        self._events: deque[events.Event] = deque()
+        self._held: dict[bytes, TokenProgram] = {}
+        self._bound = threading.Event()
+        self._over = threading.Event()
+        self._tick: Callable[[], None] = lambda: None
+        self._threads = [
+            threading.Thread(target=self._run, name="checkstream-io", daemon=True),
+            threading.Thread(target=self._ticking, name="checkstream-tick", daemon=True),
+        ]
+
+    def start(self, tick: Callable[[], None]) -> None:
+        """`tick` is called every few milliseconds on a thread of ours; it must be quick."""
+        self._tick = tick
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        self._over.set()
+        self._end(self._stream)
+
+    def wait_bound(self, timeout_s: float) -> bool:
+        """Until the first Bindings have come."""
+        return self._bound.wait(timeout_s)
+
+    def drain(self) -> list[events.Event]:
+        """What has arrived since the last call, in order."""
+        if not self._events:
+            return []
+        out = []
+        while self._events:
+            out.append(self._events.popleft())
+        return out
+
+    @property
+    def stream(self) -> int:
+        """The number of the stream that is ready, 0 when none is."""
+        current = self._stream
+        return current.number if current.ready else 0
+
+    def send(self, parcel: Parcel, stream: int) -> bool:
+        """Hands over a parcel made for this stream; False when it is gone or stuck."""
+        current = self._stream
+        if not current.ready or current.number != stream:
+            return False
+        if current.outgoing.qsize() >= MAX_QUEUED:
+            self._end(current)
+            return False
+        current.outgoing.put(parcel)
+        return True
+
+    def wait(self, sequence: int, timeout_s: float) -> bool:
+        """Until the sidecar has answered this Step, at most `timeout_s`."""
+        answers, until = self._stream.answers, time.monotonic() + timeout_s
+        while True:
+            try:
+                got = answers.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return False
+            if got >= sequence:
+                return True
+
+    # ------------------------------------------------------------ threads of ours
+
+    def _run(self) -> None:
+        pause, number = FIRST_PAUSE_S, 0
+        while not self._over.is_set():
+            number += 1
+            stream = self._stream = Stream(number)
+            try:
+                self._converse(stream)
+            except Exception as error:  # the sidecar is gone or refuses us: counted, tried again
+                self._stats.note(error, counts=stream.ready)
+            was_ready, stream.ready = stream.ready, False
+            self._end(stream)
+            self._emit(events.Detached())
+            pause = FIRST_PAUSE_S if was_ready else min(pause * 2, LONGEST_PAUSE_S)
+            self._over.wait(pause * (0.5 + random.random()))
+
+    def _converse(self, stream: Stream) -> None:
+        with grpc.insecure_channel(self._address, options=OPTIONS) as channel:
+            attach = channel.stream_stream(
+                METHOD,
+                request_serializer=lambda data: data,
+                response_deserializer=protocol.SidecarMessage.FromString,
+            )
+            hello = protocol.EngineMessage(hello=self._hello(list(self._held)))
+            stream.outgoing.put(hello.SerializeToString())
+            stream.call = attach(_written(stream))
+            incoming = Incoming(self, stream)
+            for message in stream.call:
+                incoming.take(message)
+                if self._over.is_set():
+                    return
+
+    def _ticking(self) -> None:
+        told = 0.0
+        while not self._over.wait(TICK_S):
+            try:
+                self._tick()
+                now = time.monotonic()
+                stream = self._stream
+                if stream.ready and now - told >= 1.0:
+                    told = now
+                    message = protocol.EngineMessage(stats=self._stats.message())
+                    stream.outgoing.put(message.SerializeToString())
+            except Exception as error:
+                self._stats.note(error)
+
+    def _emit(self, event: events.Event) -> None:
+        self._events.append(event)
+
+    def _end(self, stream: Stream) -> None:
+        stream.outgoing.put(None)
+        call = stream.call
+        if call is not None:
+            call.cancel()
+
+
+class Incoming:
+    """What the sidecar says on one stream, made into events."""
+
+    def __init__(self, client: Client, stream: Stream) -> None:
+        self._client = client
+        self._stream = stream
+        self._parts: dict[bytes, bytearray] = {}
+
+    def take(self, message: Any) -> None:
+        kind = message.WhichOneof("body")
+        if kind == "directives":
+            self._directives(message.directives)
+        elif kind is not None:
+            getattr(self, f"_{kind}")(getattr(message, kind))
+        if len(self._client._events) > MAX_EVENTS:
+            raise RuntimeError(f"more than {MAX_EVENTS} messages wait for the engine's next step")
+
+    def _welcome(self, welcome: Any) -> None:
+        if welcome.protocol_major != MAJOR:
+            raise RuntimeError(
+                f"sidecar speaks step protocol {welcome.protocol_major}.{welcome.protocol_minor}, "
+                f"this plugin {MAJOR}.{MINOR}: upgrade the older of the two"
+            )
+        client = self._client
+        client._emit(events.terms(welcome))
+        if welcome.need_vocabulary:
+            vocabulary = client._vocabulary
+            for first, kinds, lengths, data in vocabulary.chunks():
+                chunk = protocol.VocabularyChunk(
+                    digest=vocabulary.digest,
+                    total_entries=len(vocabulary.kinds),
+                    first_id=first,
+                    kinds=kinds,
+                    lengths=lengths,
+                    data=data,
+                )
+                body = protocol.EngineMessage(vocabulary=chunk)
+                self._stream.outgoing.put(body.SerializeToString())
+
+    def _program(self, chunk: Any) -> None:
+        digest, total = chunk.digest, chunk.total_bytes
+        part = self._parts.setdefault(digest, bytearray())
+        if not 0 < total <= MAX_PROGRAM or len(self._parts) > 64:
+            raise RuntimeError(f"program: wanted 1 to {MAX_PROGRAM} bytes, got {total}")
+        if chunk.offset != len(part) or len(part) + len(chunk.data) > total:
+            raise RuntimeError(f"program: chunk at {chunk.offset}, wanted one at {len(part)}")
+        part += chunk.data
+        if len(part) == total:
+            del self._parts[digest]
+            self._finish(digest, bytes(part))
+
+    def _finish(self, digest: bytes, data: bytes) -> None:
+        client, problem = self._client, ""
+        try:
+            program = TokenProgram(data)
+            if program.digest != digest.hex():
+                raise ValueError(f"program: digest {digest.hex()} announced, {program.digest} sent")
+            if program.width != len(client._vocabulary.kinds):
+                raise ValueError(f"program: {program.width} logits wide, not the engine's width")
+            client._held[digest] = program
+            client._emit(events.ProgramReady(digest, data, program))
+        except ValueError as error:
+            problem = str(error)
+            client._stats.note(error)
+        status = protocol.ProgramStatus(digest=digest, ready=not problem, error=problem)
+        body = protocol.EngineMessage(program_status=status)
+        self._stream.outgoing.put(body.SerializeToString())
+
+    def _bindings(self, bindings: Any) -> None:
+        client = self._client
+        live = {bindings.default_program, *bindings.live_programs}
+        for digest in [d for d in client._held if d not in live]:
+            del client._held[digest]
+        client._emit(events.Bound(bindings.default_program, frozenset(live)))
+        if not self._stream.ready:
+            self._stream.ready = True
+            client._emit(events.Attached(self._stream.number))
+            if self._stream.number > 1 and client._bound.is_set():
+                client._stats.reconnects += 1
+        client._bound.set()
+
+    def _deny_set(self, deny_set: Any) -> None:
+        tokens = list(deny_set.token)
+        self._client._emit(events.DenySet(deny_set.id, deny_set.invert, tokens))
+
+    def _directives(self, directives: Any) -> None:
+        if directives.rows:
+            self._client._emit(events.told(directives))
+        if directives.sequence:
+            self._stream.answers.put(directives.sequence)
+
+    def _drain(self, drain: Any) -> None:
+        self._client._stats.last_error = f"sidecar drains: {drain.reason}"[:512]
+
+
+def _written(stream: Stream) -> Iterator[bytes]:
+    """The request side of the stream; grpc reads it on a thread of its own."""
+    while True:
+        item = stream.outgoing.get()
+        if item is None:
+            return
+        yield item if isinstance(item, bytes) else step_message(item)
+
+
+def step_message(parcel: Parcel) -> bytes:
+    """A parcel as the bytes of an EngineMessage."""
+    message = protocol.EngineMessage()
+    step = message.step
+    step.sequence, step.awaited = parcel.sequence, parcel.awaited
+    step.opened.extend([make() for make in parcel.opened])
+    for entries in parcel.entries:
+        step.slot.extend(_plain(entries.slot))
+        step.generation.extend(_plain(entries.generation))
+        step.position.extend(_plain(entries.position))
+        step.token.extend(_plain(entries.token))
+        step.state.extend(_plain(entries.state))
+    for slot, generation, position in parcel.closed:
+        step.closed.add(slot=slot, generation=generation, final_position=position)
+    step.monotonic_us = time.monotonic_ns() // 1_000
+    data: bytes = message.SerializeToString()
+    return data
+
+
+def _plain(numbers: Any) -> Any:
+    return numbers.tolist() if hasattr(numbers, "tolist") else numbers
