@@ -26,6 +26,7 @@ const DOORS: Record<string, readonly string[]> = {
   // the embedded engine runs token programs as the plugin does, and speaks the same proto file
   engine: ['automata', 'vocabulary', 'step'],
   playground: ['stream', 'feed'], // shows what both planes did with one request
+  admin: ['feed'], // streams the events
 }
 const TOP = ['main', 'cli']
 const WORLD =

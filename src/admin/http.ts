@@ -1,0 +1,80 @@
+/**
+ * Administrative routes: the event stream for `checkstream watch`, and a policy reload.
+ *
+ * `local` lets only this machine in: the peer must be loopback, and the Host and Origin of a browser
+ * must name loopback too, so that no web page can reach in through a name that it controls.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Feed } from '../feed/feed.ts'
+import type { GuardEvent } from '../model/event.ts'
+
+export type AdminParts = {
+  readonly access: 'off' | 'local' | 'on'
+  readonly events: Feed<GuardEvent>
+  /** Reads the policies again; gives the revision in force and why newer files are not. */
+  readonly reload: () => Promise<{ readonly revision: string; readonly error: string | undefined }>
+}
+
+/** True when it took the request. */
+export type LocalRoutes = (request: IncomingMessage, response: ServerResponse) => boolean
+
+const QUEUE = 4096
+const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1'])
+const LOCAL_NAME = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/
+
+export function createAdmin(parts: AdminParts): LocalRoutes {
+  return (request, response) => {
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
+    if (!path.startsWith('/admin/')) return false
+    if (!mayEnter(parts.access, request)) {
+      refuse(response, 403, 'administrative routes are open to this machine only (server.admin)')
+    } else if (path === '/admin/events' && request.method === 'GET') {
+      void sendEvents(parts.events, response)
+    } else if (path === '/admin/policies/reload' && request.method === 'POST') {
+      request.resume()
+      void sendReload(parts, response)
+    } else {
+      refuse(
+        response,
+        404,
+        `${request.method} ${path}: open are GET /admin/events, POST /admin/policies/reload`,
+      )
+    }
+    return true
+  }
+}
+
+/** Whether the peer may use routes that are for the operator. */
+export function mayEnter(access: AdminParts['access'], request: IncomingMessage): boolean {
+  if (access !== 'local') return access === 'on'
+  const { host = '', origin } = request.headers
+  const isLocalOrigin = origin === undefined || LOCAL_NAME.test(origin.replace(/^https?:\/\//, ''))
+  return LOOPBACK.has(request.socket.remoteAddress ?? '') && LOCAL_NAME.test(host) && isLocalOrigin
+}
+
+async function sendEvents(feed: Feed<GuardEvent>, response: ServerResponse): Promise<void> {
+  const events = feed.subscribe(QUEUE)
+  response.on('close', () => events.close())
+  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
+  response.flushHeaders()
+  for await (const event of events) {
+    if (response.write(`data: ${JSON.stringify(event)}\n\n`)) continue
+    // The queue is bounded meanwhile: a reader that does not keep up loses events and is told.
+    await new Promise<void>((resolve) => {
+      response.once('drain', resolve)
+      response.once('close', resolve)
+    })
+  }
+}
+
+async function sendReload(parts: AdminParts, response: ServerResponse): Promise<void> {
+  const { revision, error } = await parts.reload()
+  const body = error === undefined ? { revision } : { revision, error: { message: error } }
+  response.writeHead(error === undefined ? 200 : 422, { 'content-type': 'application/json' })
+  response.end(`${JSON.stringify(body)}\n`)
+}
+
+function refuse(response: ServerResponse, status: number, message: string): void {
+  response.writeHead(status, { 'content-type': 'application/json' })
+  response.end(`${JSON.stringify({ error: { message, type: 'invalid_request_error' } })}\n`)
+}
