@@ -16,6 +16,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'print the effective configuration and where each value came from',
     load: async () => (await import('./cli/config-cli.ts')).runConfig,
   },
+  policy: {
+    summary: 'check, test, explain, diff, compile and start policies',
+    load: async () => (await import('./policy/cli.ts')).runPolicy,
+  },
   watch: {
     summary: 'the live view in a terminal',
     load: async () => (await import('./watch/watch-cli.ts')).runWatch,

@@ -66,7 +66,7 @@ function simulate({ id, text, match, folds }: Ban): LinearPattern {
 }
 
 function automatonOf(texts: readonly Ban[]): Automaton {
-  const key = JSON.stringify(texts.map(({ place: _, ...text }) => text))
+  const key = JSON.stringify(texts.map((text) => ({ ...text, place: '' })))
   const known = automata.get(key)
   if (known !== undefined) {
     automata.delete(key)
