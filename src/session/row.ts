@@ -85,7 +85,7 @@ export class Row<P> {
   rewind(position: number): boolean {
     for (const watcher of this.watchers) watcher.rewind(position)
     const before = this.#findings.length
-    while ((this.#foundAt.at(-1) ?? -1) > position) {
+    while (this.#findings.length > 0 && (this.#foundAt.at(-1) ?? 0) > position) {
       this.#foundAt.pop()
       this.#findings.pop()
     }

@@ -96,6 +96,9 @@ export class Conversation {
     if (message.stats) return this.#seat?.stats(parseStats(message.stats) satisfies EngineStats)
     if (message.programStatus) return this.#status(parseProgramStatus(message.programStatus))
     if (message.vocabulary) return this.#vocabulary(message.vocabulary)
+    if (message.body === 'unreadable') {
+      throw new GuardError('step_invalid', 'Attach: expected an EngineMessage, got other bytes')
+    }
     if (message.hello) throw new GuardError('step_invalid', 'Attach: Hello came twice')
     // A body that this version does not know: minors only add fields, so it is skipped.
     return undefined

@@ -14,7 +14,7 @@ import { within } from './bounds.ts'
 import { Conversation } from './conversation.ts'
 import type { ConversationParts } from './conversation.ts'
 import { Outbox } from './outbox.ts'
-import { engineService, packageDefinition, SERVICE } from './proto-file.ts'
+import { packageDefinition, SERVICE, tolerantService } from './proto-file.ts'
 import { clearSocketPath, removeSocket, socketIdentity, withMode } from './socket.ts'
 import type { WireEngineMessage, WireSidecarMessage } from './wire.ts'
 
@@ -64,8 +64,8 @@ export function createStepServer(parts: StepServerParts): StepServer {
   const setReady = (ready: boolean) => {
     for (const name of ['', SERVICE]) health.setStatus(name, ready ? 'SERVING' : 'NOT_SERVING')
   }
-  server.addService(engineService(), {
-    attach: (call: Call) => attach(call, parts, streams),
+  server.addService(tolerantService(), {
+    Attach: (call: Call) => attach(call, parts, streams),
   } as UntypedServiceImplementation)
   health.addToServer(server)
   new ReflectionService(packageDefinition()).addToServer(server)

@@ -30,12 +30,10 @@ export function parseStep(wire: WireStep, frame: StepFrame, bounds: StepBounds):
   if (state.length !== 0) sameLength(state.length, count, 'state')
   checkProbe(probe, count)
   for (let i = 0; i < count; i++) {
-    if (Number(slot[i]) >= frame.slots)
-      below(Number(slot[i]), frame.slots, `Step.slot[${i}]`, 'a slot')
-    if (Number(token[i]) >= frame.logitsWidth) {
-      below(Number(token[i]), frame.logitsWidth, `Step.token[${i}]`, 'a token id')
-    }
-    if (Number(position[i]) >= MAX_POSITION) {
+    // The loader makes unsigned integers of these; checked all the same, and NaN fails too.
+    if (!isBelow(slot[i], frame.slots)) slotAt(slot[i], frame, `Step.slot[${i}]`)
+    if (!isBelow(token[i], frame.logitsWidth)) tokenAt(token[i], frame, `Step.token[${i}]`)
+    if (!isBelow(position[i], MAX_POSITION)) {
       below(Number(position[i]), MAX_POSITION, `Step.position[${i}]`, 'a position')
     }
   }
@@ -53,6 +51,15 @@ export function parseStep(wire: WireStep, frame: StepFrame, bounds: StepBounds):
     probe,
   }
 }
+
+const isBelow = (value: number | undefined, bound: number): boolean =>
+  value !== undefined && value >= 0 && value < bound && value === Math.trunc(value)
+
+const slotAt = (slot: number | undefined, frame: StepFrame, field: string): number =>
+  below(Number(slot), frame.slots, field, 'a slot')
+
+const tokenAt = (token: number | undefined, frame: StepFrame, field: string): number =>
+  below(Number(token), frame.logitsWidth, field, 'a token id')
 
 function sameLength(length: number, wanted: number, field: string): void {
   if (length === wanted) return
@@ -84,7 +91,7 @@ function parseOpened(
 ): Opened {
   const at = `Step.opened[${index}]`
   return {
-    slot: below(wire.slot, frame.slots, `${at}.slot`, 'a slot'),
+    slot: slotAt(wire.slot, frame, `${at}.slot`),
     generation: wire.generation,
     requestId: name(wire.requestId, `${at}.request_id`),
     tenant: name(wire.tenant, `${at}.tenant`),
@@ -101,7 +108,7 @@ function parseOpened(
 function parseClosed(wire: WireClosed, index: number, frame: StepFrame): Closed {
   const at = `Step.closed[${index}]`
   return {
-    slot: below(wire.slot, frame.slots, `${at}.slot`, 'a slot'),
+    slot: slotAt(wire.slot, frame, `${at}.slot`),
     generation: wire.generation,
     finalPosition: below(wire.finalPosition, MAX_POSITION, `${at}.final_position`, 'a position'),
   }
@@ -116,9 +123,7 @@ function tokens(
   within(ids.length, bounds.contextTokens, field, 'tokens')
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i]
-    if (id === undefined || id >= frame.logitsWidth) {
-      below(Number(id), frame.logitsWidth, `${field}[${i}]`, 'a token id')
-    }
+    if (!isBelow(id, frame.logitsWidth)) tokenAt(id, frame, `${field}[${i}]`)
   }
   return ids
 }

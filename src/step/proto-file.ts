@@ -24,8 +24,25 @@ export function packageDefinition(): PackageDefinition {
   return loaded
 }
 
+/** What a message becomes that is not protobuf: the conversation refuses it by name. */
+export const UNREADABLE = { body: 'unreadable' } as const
+
 export function engineService(): ServiceDefinition {
   const service = packageDefinition()[SERVICE]
   invariant(service !== undefined && 'Attach' in service, `${SERVICE} is in engine.proto`)
   return service as ServiceDefinition
+}
+
+/** The service as the server reads it: bytes that are no message do not become INTERNAL. */
+export function tolerantService(): ServiceDefinition {
+  const { Attach } = engineService()
+  invariant(Attach !== undefined, 'Attach is in engine.proto')
+  const requestDeserialize = (bytes: Buffer): object => {
+    try {
+      return Attach.requestDeserialize(bytes)
+    } catch {
+      return UNREADABLE
+    }
+  }
+  return { Attach: { ...Attach, requestDeserialize } }
 }

@@ -17,7 +17,9 @@ import type { StepServerEvent, StepServerParts } from '../../src/step/grpc.ts'
 export type Vocabulary = TokenBytes & { readonly kinds: Uint8Array; readonly digest: string }
 
 /** One byte a token (0 to 255), then a control token and an end-of-text token. */
-export function byteVocabulary(): Vocabulary {
+export const byteVocabulary = (): Vocabulary => BYTES
+
+function makeByteVocabulary(): Vocabulary {
   const size = 258
   const data = Uint8Array.from({ length: 256 }, (_, i) => i)
   const offsets = Uint32Array.from({ length: size + 1 }, (_, i) => Math.min(i, 256))
@@ -42,6 +44,8 @@ export function vocabularyDigest(
     .update(data)
     .digest('hex')
 }
+
+const BYTES = makeByteVocabulary()
 
 /** Bans the byte "X" after the byte "x": state 1 after x, state 2 is dead. */
 export const walkX: Walk = {
