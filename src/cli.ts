@@ -12,6 +12,10 @@ type Run = (argv: readonly string[]) => Promise<number>
 type Command = { readonly summary: string; readonly load: () => Promise<Run> }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: {
+    summary: 'run the sidecar: step server and proxy',
+    load: async () => (await import('./cli/serve-cli.ts')).runServe,
+  },
   config: {
     summary: 'print the effective configuration and where each value came from',
     load: async () => (await import('./cli/config-cli.ts')).runConfig,
@@ -19,6 +23,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   policy: {
     summary: 'check, test, explain, diff, compile and start policies',
     load: async () => (await import('./policy/cli.ts')).runPolicy,
+  },
+  engine: {
+    summary: 'run the embedded engine in the place of vLLM',
+    load: async () => (await import('./engine/engine-cli.ts')).runEngine,
   },
   watch: {
     summary: 'the live view in a terminal',

@@ -1,0 +1,43 @@
+/** `checkstream serve`: the sidecar, until SIGTERM or SIGINT. SIGHUP reads the policies again. */
+import process from 'node:process'
+import { loadConfig } from '../config/file.ts'
+import { FLAG_OPTIONS, toFlagSettings } from '../config/flags.ts'
+import { startSidecar } from '../main.ts'
+import { createProgramKit } from '../main/program-kit.ts'
+import { readFlags } from './flags.ts'
+
+const HELP = `checkstream serve [--config FILE] [flags]
+  --host, --port       where clients connect
+  --socket PATH        Unix socket of the step server
+  --backend URL        unix:///path or http(s)://…: the upstream
+  --policies PATH      a policy file or a folder of them
+  --banned-tokens FILE JSON list of banned texts
+  --mode MODE          sidecar, proxy or auto
+  --log-level LEVEL    trace, debug, info, warn, error, silent
+  --set KEY=VALUE      any other key of the configuration; see checkstream config`
+
+export async function runServe(argv: readonly string[]): Promise<number> {
+  const { values } = readFlags(argv, FLAG_OPTIONS)
+  if (values['help'] === true) {
+    console.log(HELP)
+    return 0
+  }
+  const file = typeof values['config'] === 'string' ? values['config'] : undefined
+  const effective = loadConfig({ file, flags: toFlagSettings(values) })
+  const ended = untilSignal()
+  const kit = createProgramKit(process.env)
+  const sidecar = await startSidecar(effective, kit)
+  const reload = (): void => void sidecar.reload()
+  process.on('SIGHUP', reload)
+  await ended
+  process.off('SIGHUP', reload)
+  await sidecar.stop()
+  await kit.close()
+  return 0
+}
+
+function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+  })
+}
