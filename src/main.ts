@@ -4,9 +4,11 @@
  */
 import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
+import { createAdmin } from './admin/http.ts'
 import type { EffectiveConfig } from './config/layers.ts'
 import { createEngineClient } from './main/ask-http.ts'
 import { PolicyStore } from './main/policy-store.ts'
+import type { Reload } from './main/policy-store.ts'
 import { createReactivePlane } from './main/reactive-plane.ts'
 import { createSidecarPlane } from './main/sidecar-plane.ts'
 import type { PlaneKit, ServingPlane } from './main/serving-plane.ts'
@@ -25,8 +27,8 @@ export type Sidecar = {
   /** Where clients send their requests. */
   readonly url: string
   readonly readiness: () => Readiness
-  /** Reads the policies again; false when nothing changed or they are not good. */
-  readonly reload: () => Promise<boolean>
+  /** Reads the policies again; says what is in force and why newer files are not. */
+  readonly reload: () => Promise<Reload>
   /** Within the configured drain time. */
   readonly stop: () => Promise<void>
 }
@@ -46,12 +48,9 @@ export async function startSidecar<V extends PlaneVocabulary>(
     logEvent(log, event)
     feed.publish(event)
   }
-  const store = new PolicyStore({
-    read: () => readSitePolicies(effective),
-    settings: site.settings,
-    observe,
-    now: () => Date.now(),
-  })
+  const files = readSitePolicies(effective)
+  const { path, hot_reload, reload_interval } = config.policies
+  const store = await PolicyStore.open({ path, files, settings: site.settings, observe })
   const upstream = createUpstream(toUpstreamSettings(effective, kit.env))
   const started: (() => Promise<void>)[] = [() => upstream.close()]
   const stop = async (): Promise<void> => {
@@ -67,7 +66,13 @@ export async function startSidecar<V extends PlaneVocabulary>(
     plane = serving
     await serving.start()
     started.push(() => serving.stop(config.server.drain))
+    const admin = createAdmin({
+      access: config.server.admin,
+      events: feed,
+      reload: () => store.reload(),
+    })
     const proxy = createProxy({
+      local: admin,
       upstream,
       admit: serving.admit,
       wasStopped: serving.wasStopped,
@@ -84,17 +89,12 @@ export async function startSidecar<V extends PlaneVocabulary>(
     })
     const url = await proxy.listen({ host: config.server.host, port: config.server.port })
     started.push(() => proxy.close(config.server.drain))
-    const reload = async (force = false): Promise<boolean> => {
-      const changed = store.reload(force)
-      if (changed) await serving.policiesChanged()
-      return changed
-    }
-    if (config.policies.hot_reload) {
-      const timer = setInterval(() => void reload(), config.policies.reload_interval)
-      started.push(() => Promise.resolve(clearInterval(timer)))
+    if (hot_reload && files.length > 0) {
+      store.watch(reload_interval, () => void serving.policiesChanged())
+      started.push(() => Promise.resolve(store.close()))
     }
     log.info({ url, mode, upstream: config.backend.url }, 'checkstream serves')
-    return { url, readiness: serving.readiness, reload: () => reload(true), stop }
+    return { url, readiness: serving.readiness, reload: () => store.reload(), stop }
   } catch (error) {
     await stop()
     throw error

@@ -5,7 +5,8 @@ import { parse, parseAllDocuments } from 'yaml'
 import { parseBannedTokens } from '../src/config/banned-tokens.ts'
 import { parseDocumentText } from '../src/config/document.ts'
 import { toEffective } from '../src/config/layers.ts'
-import { compileSite } from '../src/main/site-policies.ts'
+import { toSitePolicies } from '../src/main/site-policies.ts'
+import { buildLibrary, requireLibrary } from '../src/policy/library.ts'
 import { toRoute } from '../src/proxy/routes.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -119,7 +120,10 @@ describe('deploy/kubernetes', () => {
       adaptive: undefined,
       classifiers: [],
     }
-    const site = compileSite(files, settings, Date.now())
+    const site = toSitePolicies(
+      requireLibrary(buildLibrary(files, { nowMs: Date.now() })),
+      settings,
+    )
     expect(site.standard.bans.map(({ text: ban }) => ban)).toEqual([
       'guaranteed profit',
       'cannot lose money',

@@ -1,35 +1,56 @@
 /**
- * The policies in force. A reload compiles first and swaps then: a mistake leaves the last good set
- * in force, and is shown by readiness, metrics and the log.
+ * The policies in force. A new set is compiled off the main thread and swapped in between two steps;
+ * a mistake leaves the last good set in force, and is shown by readiness, metrics and the log.
  */
-import { createHash } from 'node:crypto'
-import { GuardError } from '../model/errors.ts'
 import type { GuardEvent } from '../model/event.ts'
+import type { LoadOptions } from '../policy/file.ts'
 import type { PolicyFile } from '../policy/library.ts'
-import { compileSite } from './site-policies.ts'
+import { watchPolicies } from '../policy/watch-file.ts'
+import type { PolicyChange, PolicyWatch } from '../policy/watch-file.ts'
+import { compileInWorker } from '../policy/worker.ts'
+import { configuredPolicies, toSitePolicies } from './site-policies.ts'
 import type { SitePolicies, SitePolicy, SiteSettings } from './site-policies.ts'
 
 export type StoreParts = {
-  /** Reads the policy files; throws GuardError. */
-  readonly read: () => readonly PolicyFile[]
+  readonly path: string
+  /** What is at the path now. */
+  readonly files: readonly PolicyFile[]
   readonly settings: SiteSettings
   readonly observe: (event: GuardEvent) => void
-  /** Milliseconds since the epoch. */
-  readonly now: () => number
 }
+
+export type Reload = { readonly revision: string; readonly error: string | undefined }
 
 export class PolicyStore {
   readonly #parts: StoreParts
   #current: SitePolicies
-  #signature: string
   #error: string | undefined
+  #watch: PolicyWatch | undefined
+  #changed: () => void = () => undefined
 
-  /** Throws `policy_invalid`: a sidecar does not start with policies that it cannot read. */
-  constructor(parts: StoreParts) {
+  private constructor(parts: StoreParts, current: SitePolicies) {
     this.#parts = parts
-    const files = parts.read()
-    this.#signature = signatureOf(files)
-    this.#current = compileSite(files, parts.settings, parts.now())
+    this.#current = current
+  }
+
+  /** Rejects with `policy_invalid`: a sidecar does not start with policies that it cannot read. */
+  static async open(parts: StoreParts): Promise<PolicyStore> {
+    const { files, settings } = parts
+    const all = [...files, ...configuredPolicies(files, settings)]
+    const library = await compileInWorker(all, toOptions(settings))
+    return new PolicyStore(parts, toSitePolicies(library, settings))
+  }
+
+  /** From now on changes at the path are followed; `changed` hears of every new set. */
+  watch(intervalMs: number, changed: () => void): void {
+    const { path, files, settings } = this.#parts
+    this.#changed = changed
+    this.#watch = watchPolicies(path, (change) => this.#take(change), {
+      ...toOptions(settings),
+      initial: files,
+      intervalMs,
+      extra: (read) => configuredPolicies(read, settings),
+    })
   }
 
   get current(): SitePolicies {
@@ -47,45 +68,38 @@ export class PolicyStore {
   }
 
   all(): readonly SitePolicy[] {
-    return [...this.#current.byName.values(), this.#current.canary]
+    return [...this.#current.byName.values(), this.#current.standard, this.#current.canary]
   }
 
-  /** True when a new set is in force. `force` compiles even when no file has changed. */
-  reload(force = false): boolean {
-    try {
-      const files = this.#parts.read()
-      const signature = signatureOf(files)
-      if (!force && signature === this.#signature) return false
-      this.#signature = signature
-      return this.replace(files)
-    } catch (error) {
-      return this.#refuse(error)
+  /** Reads the files again, now. */
+  async reload(): Promise<Reload> {
+    await this.#watch?.reload()
+    return { revision: this.#current.standard.digest, error: this.#error }
+  }
+
+  /** Puts these texts in force instead of the files, for the playground's editor. Rejects. */
+  async replace(files: readonly PolicyFile[]): Promise<void> {
+    const { settings } = this.#parts
+    const all = [...files, ...configuredPolicies(files, settings)]
+    this.#take({ kind: 'loaded', library: await compileInWorker(all, toOptions(settings)) })
+  }
+
+  close(): void {
+    this.#watch?.close()
+  }
+
+  #take(change: PolicyChange): void {
+    if (change.kind === 'refused') {
+      this.#error = change.error.message
+      const revision = this.#current.standard.digest
+      this.#parts.observe({ kind: 'policy', revision, error: this.#error })
+      return
     }
-  }
-
-  /** Puts these files in force, or says in `error` why not. */
-  replace(files: readonly PolicyFile[]): boolean {
-    try {
-      this.#current = compileSite(files, this.#parts.settings, this.#parts.now())
-      this.#error = undefined
-      this.#parts.observe({ kind: 'policy', revision: this.#current.standard.digest })
-      return true
-    } catch (error) {
-      return this.#refuse(error)
-    }
-  }
-
-  #refuse(error: unknown): false {
-    const { message } = GuardError.from(error, 'policy_invalid')
-    const revision = this.#current.standard.digest
-    if (this.#error !== message) this.#parts.observe({ kind: 'policy', revision, error: message })
-    this.#error = message
-    return false
+    this.#current = toSitePolicies(change.library, this.#parts.settings)
+    this.#error = undefined
+    this.#parts.observe({ kind: 'policy', revision: this.#current.standard.digest })
+    this.#changed()
   }
 }
 
-function signatureOf(files: readonly PolicyFile[]): string {
-  const hash = createHash('sha256')
-  for (const { file, text } of files) hash.update(`${file}\n${text.length}\n`).update(text)
-  return hash.digest('hex')
-}
+const toOptions = ({ classifiers }: SiteSettings): LoadOptions => ({ classifiers })

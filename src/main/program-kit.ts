@@ -65,6 +65,7 @@ class Compiler {
     this.#sent.add(vocabulary.digest)
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port, not a window
       worker.postMessage(isKnown ? job : { ...job, vocabulary })
     })
   }

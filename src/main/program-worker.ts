@@ -46,4 +46,7 @@ function keep(vocabulary: Vocabulary): void {
   if (known.size > MAX_KNOWN && oldest.done !== true) known.delete(oldest.value)
 }
 
-parentPort?.on('message', (job: ProgramJob) => parentPort?.postMessage(answer(job)))
+parentPort?.on('message', (job: ProgramJob) => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port, not a window
+  parentPort?.postMessage(answer(job))
+})

@@ -6,9 +6,8 @@ import { createHash } from 'node:crypto'
 import type { GuardPolicy } from '../guard.ts'
 import type { Ban } from '../model/ban.ts'
 import type { CompiledPolicy } from '../policy/compiled.ts'
-import { buildLibrary, requireLibrary } from '../policy/library.ts'
-import type { PolicyFile } from '../policy/library.ts'
-import type { Problem } from '../policy/problem.ts'
+import { buildLibrary, requireLibrary, requirePolicy } from '../policy/library.ts'
+import type { PolicyFile, PolicyLibrary } from '../policy/library.ts'
 import { CANARY_BANS, CANARY_POLICY } from './canary.ts'
 
 export type SitePolicy = GuardPolicy & {
@@ -23,7 +22,6 @@ export type SitePolicies = {
   readonly standard: SitePolicy
   readonly byName: ReadonlyMap<string, SitePolicy>
   readonly canary: SitePolicy
-  readonly warnings: readonly Problem[]
 }
 
 export type SiteSettings = {
@@ -44,44 +42,43 @@ export type SiteSettings = {
   readonly classifiers: readonly string[]
 }
 
-/** The policy that joins all files, written by us. */
-export const SITE_POLICY = 'site'
-const SITE_FILE = 'site.yaml (written by the sidecar)'
-
-export function compileSite(
+/** What the configuration itself adds to the policy files: adaptive decoding, and the fail mode. */
+export function configuredPolicies(
   files: readonly PolicyFile[],
-  settings: SiteSettings,
-  nowMs: number,
-): SitePolicies {
-  const options = { nowMs, classifiers: settings.classifiers }
-  const own = requireLibrary(buildLibrary(files, options))
-  const names = settings.standard === '' ? [...own.policies.keys()] : [settings.standard]
-  const joined = { file: SITE_FILE, text: siteDocument(names, settings) }
-  const library = requireLibrary(buildLibrary([...files, joined], options))
-  const byName = new Map(
-    [...library.policies].map(([name, compiled]) => [name, toSite(name, compiled, settings)]),
-  )
-  const standard = byName.get(SITE_POLICY)
-  const canary = canaryOf(nowMs)
-  if (standard === undefined) throw new Error('invariant: the joined policy was compiled')
-  return { standard, byName, canary, warnings: own.warnings }
-}
-
-/** JSON is YAML: names need no quoting rules of ours. */
-function siteDocument(names: readonly string[], settings: SiteSettings): string {
-  const { adaptive, onFailure } = settings
+  { adaptive, onFailure }: SiteSettings,
+): readonly PolicyFile[] {
   const isScored = adaptive !== undefined && adaptive.classifiers.length > 0
-  return JSON.stringify({
-    name: SITE_POLICY,
-    description: 'All policies of this site together',
-    ...(names.length === 0 ? {} : { extends: names }),
-    ...(names.length === 0 ? { on_failure: onFailure } : {}),
+  if (!isScored && files.length > 0) return []
+  const document = {
+    name: CONFIGURED,
+    description: 'What the configuration asks for',
+    ...(files.length === 0 ? { on_failure: onFailure } : {}),
     ...(isScored ? { adaptive_decoding: adaptive } : {}),
     rules: [],
-  })
+  }
+  return [{ file: `${CONFIGURED} (written by the sidecar)`, text: JSON.stringify(document) }]
+}
+const CONFIGURED = 'sidecar-configuration'
+
+export function toSitePolicies(library: PolicyLibrary, settings: SiteSettings): SitePolicies {
+  const byName = new Map(
+    [...library.policies].map(([name, compiled]) => [name, toSite(compiled, settings)]),
+  )
+  const named =
+    settings.standard === '' ? library.combined : requirePolicy(library, settings.standard)
+  const standard = toSite(named, settings)
+  const compiled = canaryPolicy()
+  const canary: SitePolicy = {
+    name: CANARY_POLICY,
+    compiled,
+    digest: compiled.digest,
+    onFailure: 'open',
+    bans: CANARY_BANS,
+  }
+  return { standard, byName, canary }
 }
 
-function toSite(name: string, compiled: CompiledPolicy, settings: SiteSettings): SitePolicy {
+function toSite(compiled: CompiledPolicy, settings: SiteSettings): SitePolicy {
   const bans = settings.isMasking ? [...compiled.bans, ...settings.bans] : []
   // The place of a ban is for messages: it changes nothing.
   const told = bans.map(({ kind, text, match, folds, pending }) => [
@@ -94,15 +91,12 @@ function toSite(name: string, compiled: CompiledPolicy, settings: SiteSettings):
   const digest = createHash('sha256')
     .update(JSON.stringify([compiled.digest, told]))
     .digest('hex')
-  return { name, compiled, onFailure: compiled.onFailure, bans, digest }
+  return { name: compiled.name, compiled, onFailure: compiled.onFailure, bans, digest }
 }
 
 /** Only its program matters; no request runs under it but the canary's own. */
-function canaryOf(nowMs: number): SitePolicy {
+function canaryPolicy(): CompiledPolicy {
   const text = JSON.stringify({ name: CANARY_POLICY, on_failure: 'open', rules: [] })
-  const library = requireLibrary(buildLibrary([{ file: CANARY_POLICY, text }], { nowMs }))
-  const compiled = library.policies.get(CANARY_POLICY)
-  if (compiled === undefined) throw new Error('invariant: the canary policy was compiled')
-  const { digest } = compiled
-  return { name: CANARY_POLICY, compiled, digest, onFailure: 'open', bans: CANARY_BANS }
+  const library = requireLibrary(buildLibrary([{ file: CANARY_POLICY, text }], { nowMs: 0 }))
+  return requirePolicy(library, CANARY_POLICY)
 }

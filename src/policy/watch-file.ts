@@ -23,6 +23,8 @@ export type WatchOptions = LoadOptions & {
   readonly debounceMs?: number
   /** Looks at the files this often, for file systems that tell of no changes. */
   readonly intervalMs?: number
+  /** Policies that do not lie on the disk: given what was read, what belongs to the set besides. */
+  readonly extra?: (files: readonly PolicyFile[]) => readonly PolicyFile[]
 }
 
 export type PolicyWatch = {
@@ -44,7 +46,7 @@ export function watchPolicies(
   onChange: (change: PolicyChange) => void,
   options: WatchOptions & { readonly initial?: readonly PolicyFile[] } = {},
 ): PolicyWatch {
-  const { debounceMs = 200, intervalMs = 30_000, initial, ...load } = options
+  const { debounceMs = 200, intervalMs = 30_000, initial, extra, ...load } = options
   const state = { reloads: 0, refusals: 0, error: undefined as GuardError | undefined }
   let seen = initial === undefined ? '' : fingerprint(initial)
   let timer: NodeJS.Timeout | undefined
@@ -58,7 +60,8 @@ export function watchPolicies(
       const print = fingerprint(files)
       if (print === seen && !isForced) return undefined
       seen = print
-      change = { kind: 'loaded', library: await compileInWorker(files, load) }
+      const all = [...files, ...(extra?.(files) ?? [])]
+      change = { kind: 'loaded', library: await compileInWorker(all, load) }
     } catch (error) {
       change = { kind: 'refused', error: GuardError.from(error, 'policy_invalid') }
     }
