@@ -4,9 +4,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
-import { createAdmin } from './admin/http.ts'
 import type { EffectiveConfig } from './config/layers.ts'
 import { createEngineClient } from './main/ask-http.ts'
+import { createLocalRoutes } from './main/local-routes.ts'
 import { PolicyStore } from './main/policy-store.ts'
 import type { Reload } from './main/policy-store.ts'
 import { createReactivePlane } from './main/reactive-plane.ts'
@@ -50,7 +50,13 @@ export async function startSidecar<V extends PlaneVocabulary>(
   }
   const files = readSitePolicies(effective)
   const { path, hot_reload, reload_interval } = config.policies
-  const store = await PolicyStore.open({ path, files, settings: site.settings, observe })
+  const store = await PolicyStore.open({
+    path,
+    files,
+    settings: site.settings,
+    observe,
+    isCompared: config.server.playground,
+  })
   const upstream = createUpstream(toUpstreamSettings(effective, kit.env))
   const started: (() => Promise<void>)[] = [() => upstream.close()]
   const stop = async (): Promise<void> => {
@@ -66,13 +72,8 @@ export async function startSidecar<V extends PlaneVocabulary>(
     plane = serving
     await serving.start()
     started.push(() => serving.stop(config.server.drain))
-    const admin = createAdmin({
-      access: config.server.admin,
-      events: feed,
-      reload: () => store.reload(),
-    })
     const proxy = createProxy({
-      local: admin,
+      local: createLocalRoutes({ effective, serving, store, upstream, client, feed }),
       upstream,
       admit: serving.admit,
       wasStopped: serving.wasStopped,

@@ -17,6 +17,8 @@ export type StoreParts = {
   readonly files: readonly PolicyFile[]
   readonly settings: SiteSettings
   readonly observe: (event: GuardEvent) => void
+  /** The playground compares with an engine that bans nothing. */
+  readonly isCompared?: boolean
 }
 
 export type Reload = { readonly revision: string; readonly error: string | undefined }
@@ -24,6 +26,7 @@ export type Reload = { readonly revision: string; readonly error: string | undef
 export class PolicyStore {
   readonly #parts: StoreParts
   #current: SitePolicies
+  #files: readonly PolicyFile[]
   #error: string | undefined
   #watch: PolicyWatch | undefined
   #changed: () => void = () => undefined
@@ -31,6 +34,7 @@ export class PolicyStore {
   private constructor(parts: StoreParts, current: SitePolicies) {
     this.#parts = parts
     this.#current = current
+    this.#files = parts.files
   }
 
   /** Rejects with `policy_invalid`: a sidecar does not start with policies that it cannot read. */
@@ -53,6 +57,11 @@ export class PolicyStore {
     })
   }
 
+  /** The documents in force; those that the playground's editor replaced included. */
+  get files(): readonly PolicyFile[] {
+    return this.#files
+  }
+
   get current(): SitePolicies {
     return this.#current
   }
@@ -63,12 +72,15 @@ export class PolicyStore {
   }
 
   find(name: string): SitePolicy {
-    const { byName, canary, standard } = this.#current
-    return name === canary.name ? canary : (byName.get(name) ?? standard)
+    const { byName, canary, unguarded, standard } = this.#current
+    const own = [canary, unguarded].find((policy) => policy.name === name)
+    return own ?? byName.get(name) ?? standard
   }
 
   all(): readonly SitePolicy[] {
-    return [...this.#current.byName.values(), this.#current.standard, this.#current.canary]
+    const { byName, standard, canary, unguarded } = this.#current
+    const compared = this.#parts.isCompared === true ? [unguarded] : []
+    return [...byName.values(), standard, canary, ...compared]
   }
 
   /** Reads the files again, now. */
@@ -82,6 +94,7 @@ export class PolicyStore {
     const { settings } = this.#parts
     const all = [...files, ...configuredPolicies(files, settings)]
     this.#take({ kind: 'loaded', library: await compileInWorker(all, toOptions(settings)) })
+    this.#files = files
   }
 
   close(): void {

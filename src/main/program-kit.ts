@@ -2,7 +2,8 @@
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { parseTokenProgram } from '../automata/program.ts'
+import { compileAutomaton } from '../automata/automaton.ts'
+import { bansCompletedBy, parseTokenProgram } from '../automata/program.ts'
 import type { Ban } from '../model/ban.ts'
 import type { EngineInfo, ProgramImage } from '../model/engine.ts'
 import { GuardError } from '../model/errors.ts'
@@ -32,6 +33,8 @@ export function createProgramKit(
       maxVocabularies: MAX_VOCABULARIES,
     },
     kinds: (vocabulary) => vocabulary.kinds,
+    bansOf: (bans, vocabulary, history, token) =>
+      bansCompletedBy(compileAutomaton(bans), vocabulary, history, token),
     env,
     close: () => compiler.close(),
   }

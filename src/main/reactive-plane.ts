@@ -29,6 +29,8 @@ export function createReactivePlane({ store }: Pick<PlaneParts<unknown>, 'store'
     metrics: metrics.text,
     observe: metrics.event,
     policiesChanged: () => Promise.resolve(),
+    explain: () => ({ textOf: String, walk: undefined, program: undefined }),
+    forget: () => undefined,
     finished: metrics.exchange,
   }
 }

@@ -4,6 +4,7 @@ import type { EngineView } from '../guard.ts'
 import type { Ban } from '../model/ban.ts'
 import type { ProgramImage } from '../model/engine.ts'
 import type { GuardEvent } from '../model/event.ts'
+import type { Walk } from '../playground/tokens.ts'
 import type { LoadedProgram } from '../programs/program-book.ts'
 import type { ShelfParts } from '../programs/vocabulary-shelf.ts'
 import type { Check, Exchange, ProxyParts } from '../proxy/parts.ts'
@@ -21,8 +22,20 @@ export type ServingPlane = Pick<ProxyParts, 'admit' | 'wasStopped' | 'readiness'
   readonly observe: (event: GuardEvent) => void
   /** Another set of policies is in force. */
   readonly policiesChanged: () => Promise<void>
+  /** What a policy's program does, for the playground. */
+  readonly explain: (policy: string | undefined, program: string | undefined) => Explained
+  /** The playground is done with a request. */
+  readonly forget: (requestId: string) => void
   /** The proxy is done with a request. */
   readonly finished: (exchange: Exchange) => void
+}
+
+export type Explained = {
+  readonly textOf: (token: number) => string
+  /** Undefined where nothing is masked. */
+  readonly walk: Walk | undefined
+  /** Digest of the policy's program on the attached vocabulary. */
+  readonly program: string | undefined
 }
 
 export type PlaneParts<V> = {
@@ -43,5 +56,12 @@ export type PlaneKit<V> = {
   readonly vocabularies: ShelfParts<V>
   /** Kinds of a vocabulary's tokens, for the reserved stop token. */
   readonly kinds: (vocabulary: V) => Uint8Array
+  /** The bans that `token` would complete after `history`, by id; may be slow. For the playground. */
+  readonly bansOf?: (
+    bans: readonly Ban[],
+    vocabulary: V,
+    history: readonly number[],
+    token: number,
+  ) => readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
 }

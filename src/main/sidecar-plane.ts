@@ -2,6 +2,7 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EngineView } from '../guard.ts'
+import type { Walk } from '../playground/tokens.ts'
 import type { Check } from '../proxy/parts.ts'
 import { decide } from '../policy/decide.ts'
 import { createDoorLog } from '../telemetry/log.ts'
@@ -9,7 +10,7 @@ import { createMetrics } from '../telemetry/prometheus.ts'
 import { createAdmission } from './admission.ts'
 import { runCanary } from './canary.ts'
 import { ReadinessWatch } from './readiness.ts'
-import type { PlaneParts, ServingPlane } from './serving-plane.ts'
+import type { Explained, PlaneParts, ServingPlane } from './serving-plane.ts'
 import type { SitePolicy } from './site-policies.ts'
 import { createStepPlane } from './step-plane.ts'
 import type { PlaneVocabulary, StepPlane } from './step-plane.ts'
@@ -68,11 +69,41 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
     metrics: metrics.text,
     observe: metrics.event,
     policiesChanged: () => plane.book.refresh(),
+    explain: (policy, program) => explain(plane, parts, policy, program),
+    forget: (requestId) => plane.guard.forget(requestId),
     finished: (exchange) => {
       plane.guard.forget(exchange.requestId)
       metrics.exchange(exchange)
     },
   }
+}
+
+/** The program of a policy, followed token by token as the engine follows it. */
+function explain<V extends PlaneVocabulary>(
+  plane: Plane<V>,
+  { kit, store }: PlaneParts<V>,
+  name: string | undefined,
+  digest: string | undefined,
+): Explained {
+  const vocabulary = plane.shelf.get(plane.guard.engines()[0]?.engine.vocabularyDigest ?? '')
+  if (vocabulary === undefined) return { textOf: String, walk: undefined, program: undefined }
+  const decoder = new TextDecoder()
+  const { data, offsets } = vocabulary
+  const textOf = (id: number): string => decoder.decode(data.subarray(offsets[id], offsets[id + 1]))
+  if (name === undefined) return { textOf, walk: undefined, program: undefined }
+  const { bans } = store.find(name)
+  const program =
+    digest === undefined || digest === ''
+      ? plane.book.expected(store.find(name), vocabulary.digest)
+      : plane.book.find(digest)
+  if (program === undefined) return { textOf, walk: undefined, program: undefined }
+  const walk: Walk = {
+    start: program.start,
+    next: (state, token) => program.next(state, token),
+    isDenied: (state, token) => program.isDenied?.(state, token) ?? false,
+    rulesOf: (history, token) => kit.bansOf?.(bans, vocabulary, history, token) ?? [],
+  }
+  return { textOf, walk, program: program.digest }
 }
 
 function createPlane<V extends PlaneVocabulary>(

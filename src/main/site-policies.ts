@@ -9,6 +9,7 @@ import type { CompiledPolicy } from '../policy/compiled.ts'
 import { buildLibrary, requireLibrary, requirePolicy } from '../policy/library.ts'
 import type { PolicyFile, PolicyLibrary } from '../policy/library.ts'
 import { CANARY_BANS, CANARY_POLICY } from './canary.ts'
+import { UNGUARDED_BANS, UNGUARDED_POLICY } from './unguarded.ts'
 
 export type SitePolicy = GuardPolicy & {
   readonly name: string
@@ -22,6 +23,8 @@ export type SitePolicies = {
   readonly standard: SitePolicy
   readonly byName: ReadonlyMap<string, SitePolicy>
   readonly canary: SitePolicy
+  /** The playground's left side. */
+  readonly unguarded: SitePolicy
 }
 
 export type SiteSettings = {
@@ -67,15 +70,9 @@ export function toSitePolicies(library: PolicyLibrary, settings: SiteSettings): 
   const named =
     settings.standard === '' ? library.combined : requirePolicy(library, settings.standard)
   const standard = toSite(named, settings)
-  const compiled = canaryPolicy()
-  const canary: SitePolicy = {
-    name: CANARY_POLICY,
-    compiled,
-    digest: compiled.digest,
-    onFailure: 'open',
-    bans: CANARY_BANS,
-  }
-  return { standard, byName, canary }
+  const canary = ownPolicy(CANARY_POLICY, CANARY_BANS)
+  const unguarded = ownPolicy(UNGUARDED_POLICY, UNGUARDED_BANS)
+  return { standard, byName, canary, unguarded }
 }
 
 function toSite(compiled: CompiledPolicy, settings: SiteSettings): SitePolicy {
@@ -94,9 +91,10 @@ function toSite(compiled: CompiledPolicy, settings: SiteSettings): SitePolicy {
   return { name: compiled.name, compiled, onFailure: compiled.onFailure, bans, digest }
 }
 
-/** Only its program matters; no request runs under it but the canary's own. */
-function canaryPolicy(): CompiledPolicy {
-  const text = JSON.stringify({ name: CANARY_POLICY, on_failure: 'open', rules: [] })
-  const library = requireLibrary(buildLibrary([{ file: CANARY_POLICY, text }], { nowMs: 0 }))
-  return requirePolicy(library, CANARY_POLICY)
+/** Only its program matters; no request of a client runs under it. */
+function ownPolicy(name: string, bans: readonly Ban[]): SitePolicy {
+  const text = JSON.stringify({ name, on_failure: 'open', rules: [] })
+  const library = requireLibrary(buildLibrary([{ file: name, text }], { nowMs: 0 }))
+  const compiled = requirePolicy(library, name)
+  return { name, compiled, digest: compiled.digest, onFailure: 'open', bans }
 }

@@ -22,7 +22,9 @@ export type Ask = {
   /** What the client would receive of these bytes: the stream plane, or the identity. */
   readonly client: {
     push(chunk: Uint8Array): readonly Uint8Array[]
-    end(): readonly Uint8Array[]
+    end(): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
+    /** For what a late verdict releases between two chunks. */
+    connect?(write: (pieces: readonly Uint8Array[]) => void): void
   }
 }
 
@@ -76,6 +78,8 @@ export async function* runSide(side: Side, ask: Ask, now: () => number): AsyncGe
   const engine = createSseParser(MAX_FRAME_BYTES)
   const client = createSseParser(MAX_FRAME_BYTES)
   let reason = 'cut off'
+  const late: Uint8Array[] = []
+  ask.client.connect?.((released) => late.push(...released))
   try {
     for await (const bytes of ask.bytes) {
       for (const { data } of engine.push(bytes)) {
@@ -86,9 +90,9 @@ export async function* runSide(side: Side, ask: Ask, now: () => number): AsyncGe
         }
         yield* trace.push(chunk)
       }
-      for (const out of ask.client.push(bytes)) yield* received(out)
+      for (const out of [...late.splice(0), ...ask.client.push(bytes)]) yield* received(out)
     }
-    for (const out of ask.client.end()) yield* received(out)
+    for (const out of [...late.splice(0), ...(await ask.client.end())]) yield* received(out)
     yield { t: 'end', side, reason, tokens: trace.tokens, ms: Math.round(now() - started) }
   } catch (error) {
     yield { t: 'error', side, message: error instanceof Error ? error.message : String(error) }

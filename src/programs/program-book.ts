@@ -21,6 +21,8 @@ export interface LoadedProgram {
   readonly start: number
   next(state: number, token: number): number
   isDead(state: number): boolean
+  /** For explanations; a program may do without. */
+  isDenied?(state: number, token: number): boolean
 }
 
 export type BookParts<P extends BannedPolicy, W extends LoadedProgram> = {
