@@ -102,7 +102,7 @@ function editPiece(span: Span, held: HeldFrame, parts: ReleaseParts): readonly J
   if (call?.outcome?.kind === 'block') return []
   if (call?.outcome?.kind === 'rewrite') {
     text = call.isWritten ? '' : call.outcome.arguments
-    if (!call.isWritten) channel.emitted = text
+    channel.emitted = call.outcome.arguments
     call.isWritten = true
     channel.isEdited = true
   }

@@ -70,6 +70,7 @@ export function createSseParser(maxFrameBytes: number): SseParser {
           i++
           afterCr = false
         }
+        if (pendingBytes + i + 1 - start > maxFrameBytes) break
         frames.push(parseFrame(take(chunk.subarray(start, i + 1))))
         start = i + 1
       }

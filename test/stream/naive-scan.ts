@@ -3,31 +3,29 @@ import type { PhraseMatch, TextScan } from '../../src/stream/guard-options.ts'
 
 export function naiveScan(phrases: readonly string[]): TextScan<PhraseMatch> {
   const longest = Math.max(0, ...phrases.map((phrase) => phrase.length))
-  let text = ''
-  let ended = false
+  let tail = ''
+  let length = 0
   return {
     push(more) {
       const found: PhraseMatch[] = []
       for (const char of more.split('')) {
-        text += char
+        tail = (tail + char).slice(-longest)
+        length++
         for (const ban of phrases) {
-          if (text.endsWith(ban))
-            found.push({ ban, start: text.length - ban.length, end: text.length })
+          if (tail.endsWith(ban)) found.push({ ban, start: length - ban.length, end: length })
         }
       }
       return found
     },
-    end() {
-      ended = true
-      return []
-    },
+    end: () => [],
     get openFrom() {
-      if (ended) return undefined
-      for (let from = Math.max(0, text.length - longest); from < text.length; from++) {
-        const tail = text.slice(from)
-        if (phrases.some((phrase) => phrase !== tail && phrase.startsWith(tail))) return from
+      for (let from = 0; from < tail.length; from++) {
+        const open = tail.slice(from)
+        if (phrases.some((phrase) => phrase !== open && phrase.startsWith(open))) {
+          return length - open.length
+        }
       }
-      return text.length
+      return length
     },
   }
 }
