@@ -90,13 +90,18 @@ async function handle(
     await run(parts, request, response)
   } else if (path === '/playground/api/policy' && method === 'PUT') {
     await putPolicy(parts, request, response)
-  } else if (method === 'GET') {
-    sendFile(parts, path.slice('/playground'.length).replace(/^\/$/, ''), response)
+  } else if (method === 'GET' || method === 'HEAD') {
+    sendFile(parts, path.slice('/playground'.length).replace(/^\/$/, ''), method, response)
   } else sendJson(response, 405, { error: { message: `${method} ${path} is not known here` } })
 }
 
 /** Only files of the two lists; a path is never joined from what came. */
-function sendFile(parts: PlaygroundParts, path: string, response: ServerResponse): void {
+function sendFile(
+  parts: PlaygroundParts,
+  path: string,
+  method: string,
+  response: ServerResponse,
+): void {
   const name = path === '' ? 'index.html' : path.slice(1)
   const vendor = name.startsWith('vendor/') ? name.slice('vendor/'.length) : undefined
   const file =
@@ -115,7 +120,8 @@ function sendFile(parts: PlaygroundParts, path: string, response: ServerResponse
     'referrer-policy': 'no-referrer',
     'cache-control': 'no-cache',
   })
-  createReadStream(file).pipe(response)
+  if (method === 'HEAD') response.end()
+  else createReadStream(file).pipe(response)
 }
 
 async function putPolicy(

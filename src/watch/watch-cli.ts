@@ -13,6 +13,12 @@ const REDRAW_MS = 100
 const RECONNECT_MS = 1000
 const MAX_LINE = 1 << 20
 
+const HELP = `checkstream watch [--url http://127.0.0.1:8080] [--key KEY] [--once]
+  --url   the sidecar
+  --key   sent as a bearer token
+  --once  print one view after a second and end
+`
+
 /** Exit code. `--url` names the sidecar; `--once` prints one view after a second and ends. */
 export async function runWatch(argv: readonly string[]): Promise<number> {
   const { values } = parseArgs({
@@ -21,8 +27,13 @@ export async function runWatch(argv: readonly string[]): Promise<number> {
       url: { type: 'string', default: 'http://127.0.0.1:8080' },
       key: { type: 'string' },
       once: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
     },
   })
+  if (values.help) {
+    process.stdout.write(HELP)
+    return 0
+  }
   const url = parseUrl(values.url)
   const screen = new Screen()
   const stop = new AbortController()
