@@ -66,18 +66,14 @@ class Batch:
         slot, generation = self._slots.take()
         return Row(slot, generation, request, output, prompt)
 
-    def update(
-        self,
-        removed: Iterable[int],
-        added: Iterable[tuple[int, Row]],
-        moved: Iterable[tuple[int, int, bool]],
-    ) -> list[Row]:
-        """Applies one update; moves are (from, to, is a swap). Returns the rows that are gone."""
-        gone = [self.rows.pop(index) for index in removed if index in self.rows]
-        for index, row in added:
-            if index in self.rows:
-                gone.append(self.rows[index])
-            self.rows[index] = row
+    def leave(self, removed: Iterable[int], replaced: Iterable[int]) -> list[Row]:
+        """First: who goes, told or by being replaced. Their slots are free for those who come."""
+        gone = [self.rows.pop(i) for i in (*removed, *replaced) if i in self.rows]
+        return self._free(gone)
+
+    def move(self, moved: Iterable[tuple[int, int, bool]]) -> list[Row]:
+        """Last: (from, to, is a swap). Returns the rows that were written over."""
+        gone = []
         for a, b, swap in moved:
             mover: Row | None = self.rows.pop(a, None)
             other: Row | None = self.rows.pop(b, None)
@@ -87,14 +83,12 @@ class Batch:
                 self.rows[a] = other
             elif other is not None:
                 gone.append(other)
+        return self._free(gone)
+
+    def _free(self, gone: list[Row]) -> list[Row]:
         for row in gone:
             self._slots.give_back(row.slot)
         return gone
-
-    def in_order(self) -> list[Row | None]:
-        """Row i of the logits belongs to entry i; None where the engine has told of nobody."""
-        size = max(self.rows, default=-1) + 1
-        return [self.rows.get(index) for index in range(size)]
 
 
 def news(row: Row) -> tuple[int, list[int]]:

@@ -7,6 +7,7 @@ growing, jittered pauses; what was owed to the old one is dropped, because the r
 
 from __future__ import annotations
 
+import logging
 import queue
 import random
 import threading
@@ -23,6 +24,8 @@ from .program import TokenProgram
 from .stats import Stats
 from .vocabulary import Vocabulary
 from .wire import MAJOR, METHOD, MINOR
+
+log = logging.getLogger("vllm.checkstream")
 
 MAX_MESSAGE = 4 * 1024 * 1024
 MAX_PROGRAM = 256 * 1024 * 1024
@@ -70,6 +73,7 @@ class Client:
         self._stream = Stream(0)
         self._events: deque[events.Event] = deque()
         self._held: dict[bytes, TokenProgram] = {}
+        self._reason = ""
         self._bound = threading.Event()
         self._over = threading.Event()
         self._tick: Callable[[], None] = lambda: None
@@ -138,8 +142,9 @@ class Client:
             stream = self._stream = Stream(number)
             try:
                 self._converse(stream)
-            except Exception as error:  # the sidecar is gone or refuses us: counted, tried again
-                self._stats.note(error, counts=stream.ready)
+            except Exception as error:  # the sidecar is gone or refuses us: tried again
+                self._stats.note(error, counts=_is_our_fault(error))
+                self._tell(stream, error)
             was_ready, stream.ready = stream.ready, False
             self._end(stream)
             self._emit(events.Detached())
@@ -161,6 +166,14 @@ class Client:
                 incoming.take(message)
                 if self._over.is_set():
                     return
+
+    def _tell(self, stream: Stream, error: Exception) -> None:
+        """One line in vLLM's log when a conversation ends, and when the reason changes."""
+        code = getattr(error, "code", lambda: None)()
+        reason = f"{code} {getattr(error, 'details', lambda: error)()}"
+        if not self._over.is_set() and (stream.ready or reason != self._reason):
+            self._reason = reason
+            log.warning("checkstream: no sidecar on %s: %s", self._address, reason)
 
     def _ticking(self) -> None:
         told = 0.0
@@ -263,6 +276,7 @@ class Incoming:
         if not self._stream.ready:
             self._stream.ready = True
             client._emit(events.Attached(self._stream.number))
+            log.info("checkstream: attached to the sidecar on %s", client._address)
             if self._stream.number > 1 and client._bound.is_set():
                 client._stats.reconnects += 1
         client._bound.set()
@@ -279,6 +293,12 @@ class Incoming:
 
     def _drain(self, drain: Any) -> None:
         self._client._stats.last_error = f"sidecar drains: {drain.reason}"[:512]
+
+
+def _is_our_fault(error: Exception) -> bool:
+    """A sidecar that goes away is not an error; one that refuses what we say is."""
+    code = getattr(error, "code", lambda: None)()
+    return code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
 def _written(stream: Stream) -> Iterator[bytes]:

@@ -83,9 +83,11 @@ class V1:
         if self._lost and len(added) >= update.batch_size:
             # Everybody whom we lost track of is gone.
             self._batch, self._lost = Batch(), False
-        opened = [(index, self._open(*rest)) for index, *rest in added]
         self._core.track.save()
-        gone = self._batch.update(removed, opened, moved)
+        gone = self._batch.leave(removed, [index for index, *_ in added])
+        for index, *rest in added:
+            self._batch.rows[index] = self._open(*rest)
+        gone += self._batch.move(moved)
         self._core.follow(list(self._batch.rows.values()))
         for row in gone:
             self._core.close(row)

@@ -125,6 +125,7 @@ def _attach(
     vocabulary = from_tokenizer(_tokenizer(vllm_config.model_config), width, set(end_ids))
     make = _hello(vllm_config, runner, width, end_ids, vocabulary.digest)
     client = Client(settings.address, make, vocabulary, stats)
+    _only(client)
     link = Link(client, stats)
     client.start(link.tick)
     if settings.on_failure == CLOSED and settings.start_timeout_s:
@@ -138,6 +139,16 @@ def _attach(
                 stats.last_error,
             )
     return link
+
+
+_CLIENTS: list[Any] = []
+
+
+def _only(client: Any) -> None:
+    """One conversation a process: an engine that is made again in it ends the old one's."""
+    for old in _CLIENTS:
+        old.close()
+    _CLIENTS[:] = [client]
 
 
 def _hello(

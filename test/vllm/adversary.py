@@ -1,0 +1,98 @@
+"""Test-only logits processors, loaded beside CheckStream.
+
+Adversary, listed before it: per request, `adversary_tokens` in extra_args are the tokens that spell
+a banned phrase in one segmentation; each gets +50 when its turn comes, which beats any model.
+Witness, listed after it: writes down a digest of which logits were denied, by rank.
+"""
+
+import hashlib
+import os
+
+import torch
+from checkstream_vllm import _bases
+
+PUSH = 50.0
+
+
+def wanted(tokens, last, before):
+    """The token to push after `before`, `last`: the next of the phrase, or its first."""
+    for k in range(len(tokens) - 1, 0, -1):
+        if tokens[k - 1] == last and (k == 1 or tokens[k - 2] == before):
+            return tokens[k]
+    return tokens[0]
+
+
+class Adversary(*_bases()):
+    def __init__(self, vllm_config, where, *rest):
+        self.states = None if rest else where
+        self.rows = {}
+
+    def is_argmax_invariant(self):
+        return False
+
+    def update_state(self, update):
+        if update is None:
+            return
+        for index in update.removed:
+            self.rows.pop(index, None)
+        for index, params, _, output in update.added:
+            tokens = (params.extra_args or {}).get("adversary_tokens")
+            self.rows[index] = (tokens, output)
+        for a, b, how in update.moved:
+            one, two = self.rows.pop(a, None), self.rows.pop(b, None)
+            if one is not None:
+                self.rows[b] = one
+            if how.name == "SWAP" and two is not None:
+                self.rows[a] = two
+
+    def add_request(self, slot, params):
+        self.rows[slot] = (params.extra_args or {}).get("adversary_tokens")
+        return True
+
+    def apply_staged_writes(self):
+        pass
+
+    def apply(self, logits, context=None):
+        if context is None:
+            for index, (tokens, output) in self.rows.items():
+                if tokens and index < len(logits):
+                    last = output[-1] if output else -1
+                    before = output[-2] if len(output) > 1 else -1
+                    logits[index, wanted(tokens, last, before)] += PUSH
+            return logits
+        slots = context.expanded_idx_mapping.tolist()
+        fed, at = context.input_ids.tolist(), context.pos.tolist()
+        for row, slot in enumerate(slots):
+            tokens = self.rows.get(slot)
+            if tokens:
+                before = fed[row - 1] if row and slots[row - 1] == slot else -1
+                if before < 0 and at[row] > 0:
+                    before = int(self.states.all_token_ids.gpu[slot, at[row] - 1])
+                logits[row, wanted(tokens, fed[row], before)] += PUSH
+        return logits
+
+
+class Witness(*_bases()):
+    def __init__(self, vllm_config, where, *rest):
+        from vllm.distributed import get_tensor_model_parallel_rank
+
+        folder = os.environ["CHECKSTREAM_TEST_WITNESS"]
+        rank = get_tensor_model_parallel_rank()
+        self.file = open(os.path.join(folder, f"rank{rank}.txt"), "w", buffering=1)
+
+    def is_argmax_invariant(self):
+        return False
+
+    def update_state(self, update):
+        pass
+
+    def add_request(self, slot, params):
+        return True
+
+    def apply_staged_writes(self):
+        pass
+
+    def apply(self, logits, context=None):
+        denied = torch.isneginf(logits).numpy().tobytes()
+        self.file.write(hashlib.sha256(denied).hexdigest() + f" {int(denied.count(1))}\n")
+        return logits
