@@ -28,7 +28,7 @@ MODE = sys.argv[1]
 SOCKET = Path(tempfile.mkdtemp(prefix="checkstream-"), "s.sock")
 SMALL = MODE in ("v2", "spec")
 ATTACKS = 16 if SMALL else 200
-LENGTH = 12 if SMALL else 40
+LENGTH = 20 if SMALL else 40
 PROMPTS = ["Hello", "What is an account?", "Tell me about", "I would like", "Can you", "The bank"]
 ADVERSARY, GUARD = "adversary:Adversary", "checkstream_vllm:CheckStream"
 
@@ -185,7 +185,7 @@ def killed(llm, found, sidecar, mode):
     runner = processor_of(llm)._runner
     before = runner._stats.reconnects
     for n, (prompt, given) in enumerate(attacks(found["texts"], 16)):
-        given.ignore_eos = True
+        given.ignore_eos, given.stop_token_ids = True, [found["stop"]]
         given.extra_args = {**given.extra_args, "checkstream_stop": found["stop"]}
         add(llm, f"kill-{mode}-{n}", prompt, given)
     for _ in range(8):
