@@ -24,6 +24,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'check, test, explain, diff, compile and start policies',
     load: async () => (await import('./policy/cli.ts')).runPolicy,
   },
+  doctor: {
+    summary: 'check the engine, the plugin and that masks bind',
+    load: async () => (await import('./cli/doctor-cli.ts')).runDoctorCommand,
+  },
   engine: {
     summary: 'run the embedded engine in the place of vLLM',
     load: async () => (await import('./engine/engine-cli.ts')).runEngine,

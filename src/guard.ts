@@ -354,6 +354,8 @@ export class Guard<P extends GuardPolicy> {
   /** An engine takes its seat; `push` sends directives on our own account. */
   attach(engine: EngineInfo, push: (rows: readonly RowDirective[]) => void): EngineSeat {
     const seat = new Seat<P>(engine, push)
+    // Kept over a reconnect: the engine proved it then, and sends nothing about it again.
+    for (const digest of engine.heldPrograms) seat.program({ digest, ready: true, error: '' })
     this.#seats.add(seat)
     this.#parts.observe({ kind: 'engine', engine: engine.id, attached: true })
     return {

@@ -1,5 +1,6 @@
 /**
- * Administrative routes: the event stream for `checkstream watch`, and a policy reload.
+ * Administrative routes: the event stream for `checkstream watch`, a policy reload, and what
+ * `checkstream doctor` asks for.
  *
  * `local` lets only this machine in: the peer must be loopback, and the Host and Origin of a browser
  * must name loopback too, so that no web page can reach in through a name that it controls.
@@ -7,12 +8,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Feed } from '../feed/feed.ts'
 import type { GuardEvent } from '../model/event.ts'
+import type { StepStatus } from '../model/status.ts'
 
 export type AdminParts = {
   readonly access: 'off' | 'local' | 'on'
   readonly events: Feed<GuardEvent>
   /** Reads the policies again; gives the revision in force and why newer files are not. */
   readonly reload: () => Promise<{ readonly revision: string; readonly error: string | undefined }>
+  readonly status: () => StepStatus
+  /** Runs the canary now. */
+  readonly canary: () => Promise<{ readonly ok: boolean; readonly detail: string }>
 }
 
 /** True when it took the request. */
@@ -33,11 +38,16 @@ export function createAdmin(parts: AdminParts): LocalRoutes {
     } else if (path === '/admin/policies/reload' && request.method === 'POST') {
       request.resume()
       void sendReload(parts, response)
+    } else if (path === '/admin/status' && request.method === 'GET') {
+      send(response, 200, parts.status())
+    } else if (path === '/admin/canary' && request.method === 'POST') {
+      request.resume()
+      void parts.canary().then((check) => send(response, 200, check))
     } else {
       refuse(
         response,
         404,
-        `${request.method} ${path}: open are GET /admin/events, POST /admin/policies/reload`,
+        `${request.method} ${path}: open are GET /admin/events, GET /admin/status, POST /admin/canary, POST /admin/policies/reload`,
       )
     }
     return true
@@ -70,11 +80,14 @@ async function sendEvents(feed: Feed<GuardEvent>, response: ServerResponse): Pro
 async function sendReload(parts: AdminParts, response: ServerResponse): Promise<void> {
   const { revision, error } = await parts.reload()
   const body = error === undefined ? { revision } : { revision, error: { message: error } }
-  response.writeHead(error === undefined ? 200 : 422, { 'content-type': 'application/json' })
+  send(response, error === undefined ? 200 : 422, body)
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json' })
   response.end(`${JSON.stringify(body)}\n`)
 }
 
 function refuse(response: ServerResponse, status: number, message: string): void {
-  response.writeHead(status, { 'content-type': 'application/json' })
-  response.end(`${JSON.stringify({ error: { message, type: 'invalid_request_error' } })}\n`)
+  send(response, status, { error: { message, type: 'invalid_request_error' } })
 }

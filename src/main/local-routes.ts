@@ -41,6 +41,8 @@ export function createLocalRoutes(parts: LocalParts): LocalRoutes {
     access: server.admin,
     events: parts.feed,
     reload: () => parts.store.reload(),
+    status: () => parts.serving.status(),
+    canary: () => parts.serving.proveMasks(),
   })
   if (!server.playground) return admin
   const playground = createPlayground({

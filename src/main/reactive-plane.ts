@@ -26,6 +26,13 @@ export function createReactivePlane({ store }: Pick<PlaneParts<unknown>, 'store'
     },
     proveMasks: () => Promise.resolve({ ...note, name: 'canary', ok: false }),
     engines: () => [],
+    status: () => ({
+      version: readVersion(),
+      engines: [],
+      vocabularies: [],
+      liveRows: 0,
+      totals: createCounters(),
+    }),
     metrics: metrics.text,
     observe: metrics.event,
     policiesChanged: () => Promise.resolve(),

@@ -4,6 +4,7 @@ import type { EngineView } from '../guard.ts'
 import type { Ban } from '../model/ban.ts'
 import type { ProgramImage } from '../model/engine.ts'
 import type { GuardEvent } from '../model/event.ts'
+import type { StepStatus } from '../model/status.ts'
 import type { Walk } from '../playground/tokens.ts'
 import type { LoadedProgram } from '../programs/program-book.ts'
 import type { ShelfParts } from '../programs/vocabulary-shelf.ts'
@@ -18,6 +19,7 @@ export type ServingPlane = Pick<ProxyParts, 'admit' | 'wasStopped' | 'readiness'
   /** Runs the canary now. */
   readonly proveMasks: () => Promise<Check>
   readonly engines: () => readonly EngineView[]
+  readonly status: () => StepStatus
   /** Counts what happened. */
   readonly observe: (event: GuardEvent) => void
   /** Another set of policies is in force. */

@@ -66,6 +66,7 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
     },
     proveMasks: () => readiness.run(),
     engines: () => plane.guard.engines(),
+    status: () => plane.status(),
     metrics: metrics.text,
     observe: metrics.event,
     policiesChanged: () => plane.book.refresh(),

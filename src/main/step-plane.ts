@@ -9,6 +9,7 @@ import type { GuardParts, GuardPolicy } from '../guard.ts'
 import type { Ban } from '../model/ban.ts'
 import type { ProgramImage } from '../model/engine.ts'
 import type { GuardError } from '../model/errors.ts'
+import type { StepStatus } from '../model/status.ts'
 import { ProgramBook } from '../programs/program-book.ts'
 import type { LoadedProgram } from '../programs/program-book.ts'
 import { VocabularyShelf } from '../programs/vocabulary-shelf.ts'
@@ -51,6 +52,8 @@ export type StepPlane<P extends StepPolicy, V extends PlaneVocabulary> = {
   readonly server: StepServer
   /** Digest of the program that rows of a policy must run, for the proxy; empty for none yet. */
   readonly programOf: (policy: P) => string
+  /** Everything at a glance, for operators. */
+  readonly status: () => StepStatus
   readonly start: () => Promise<void>
   readonly stop: (graceMs: number) => Promise<void>
 }
@@ -115,6 +118,7 @@ export function createStepPlane<P extends StepPolicy, V extends PlaneVocabulary>
       }
       return ''
     },
+    status: () => toStatus(parts.welcome.sidecarVersion, guard, book, shelf),
     start: async () => {
       await server.start()
       sweeper = setInterval(() => guard.sweep(), SWEEP_MS).unref()
@@ -123,5 +127,43 @@ export function createStepPlane<P extends StepPolicy, V extends PlaneVocabulary>
       clearInterval(sweeper)
       await server.stop(graceMs)
     },
+  }
+}
+
+function toStatus<P extends StepPolicy, V extends PlaneVocabulary>(
+  version: string,
+  guard: Guard<P>,
+  book: ProgramBook<P, LoadedProgram>,
+  shelf: VocabularyShelf<V>,
+): StepStatus {
+  const engines = guard.engines().map(({ engine, rows, stats, programs }) => {
+    const { id, name, runner, model, logitsWidth, vocabularyDigest } = engine
+    const known = { id, name, version: engine.version, runner, model, logitsWidth }
+    return { ...known, vocabularyDigest, rows, programs, ...(stats === undefined ? {} : { stats }) }
+  })
+  const sets = book.sets()
+  const digests = new Set([...sets.keys(), ...engines.map((one) => one.vocabularyDigest)])
+  const vocabularies = [...digests].map((digest) => {
+    const set = sets.get(digest)
+    const size = shelf.get(digest)?.size
+    const compiled =
+      set === undefined
+        ? {}
+        : {
+            programs: set.programs.map((program) => program.digest),
+            defaultProgram: set.defaultProgram,
+            revision: set.revision,
+          }
+    return { digest, ...(size === undefined ? {} : { size }), ...compiled }
+  })
+  const { steps, tokens, divergences, violations, gaps } = guard.counters
+  const { unmaskedRows, foreignPrograms, evictedRows } = guard.counters
+  const totals = { steps, tokens, divergences, violations, gaps, unmaskedRows }
+  return {
+    version,
+    engines,
+    vocabularies,
+    liveRows: guard.liveRows,
+    totals: { ...totals, foreignPrograms, evictedRows },
   }
 }

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { createAdmin } from '../../src/admin/http.ts'
 import { createFeed } from '../../src/feed/feed.ts'
 import type { GuardEvent } from '../../src/model/event.ts'
+import type { StepStatus } from '../../src/model/status.ts'
 
 const servers: Server[] = []
 afterEach(() => {
@@ -14,6 +15,23 @@ afterEach(() => {
   }
 })
 
+const STATUS: StepStatus = {
+  version: '1',
+  engines: [],
+  vocabularies: [],
+  liveRows: 0,
+  totals: {
+    steps: 0,
+    tokens: 0,
+    divergences: 0,
+    violations: 0,
+    gaps: 0,
+    unmaskedRows: 0,
+    foreignPrograms: 0,
+    evictedRows: 0,
+  },
+}
+
 type Setup = { readonly port: number; readonly feed: ReturnType<typeof createFeed<GuardEvent>> }
 
 async function serve(access: 'off' | 'local' | 'on', error?: string): Promise<Setup> {
@@ -22,6 +40,8 @@ async function serve(access: 'off' | 'local' | 'on', error?: string): Promise<Se
     access,
     events: feed,
     reload: async () => ({ revision: 'r2', error }),
+    status: () => STATUS,
+    canary: async () => ({ ok: true, detail: 'masks bind' }),
   })
   const server = createServer((req, res) => {
     if (!admin(req, res)) res.writeHead(404).end('not ours')
@@ -71,6 +91,14 @@ describe('createAdmin', () => {
     const refused = await call(bad.port, reload)
     expect(refused.statusCode).toBe(422)
     expect(await text(refused)).toContain('ruels: unknown key')
+  })
+
+  it('tells the status and runs the canary, for doctor', async () => {
+    const { port } = await serve('local')
+    const status = await text(await call(port, { path: '/admin/status' }))
+    expect(JSON.parse(status)).toEqual(STATUS)
+    const canary = await call(port, { method: 'POST', path: '/admin/canary' })
+    expect(JSON.parse(await text(canary))).toEqual({ ok: true, detail: 'masks bind' })
   })
 
   it.each([

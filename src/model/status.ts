@@ -1,0 +1,42 @@
+/** The step plane at a glance, as `GET /admin/status` tells it and `checkstream doctor` reads it. */
+import type { EngineInfo, EngineStats, ProgramStatus } from './engine.ts'
+
+export type EngineStatus = Pick<
+  EngineInfo,
+  'id' | 'name' | 'version' | 'runner' | 'model' | 'logitsWidth' | 'vocabularyDigest'
+> & {
+  readonly rows: number
+  /** Undefined until the plugin told them the first time. */
+  readonly stats?: EngineStats
+  /** What the engine said of the programs that it was sent. */
+  readonly programs: readonly ProgramStatus[]
+}
+
+export type VocabularyStatus = {
+  readonly digest: string
+  /** Undefined when the sidecar does not know this vocabulary (yet). */
+  readonly size?: number
+  /** The programs that engines with this vocabulary are to hold; undefined while they compile. */
+  readonly programs?: readonly string[]
+  readonly defaultProgram?: string
+  readonly revision?: number
+}
+
+export type Totals = {
+  readonly steps: number
+  readonly tokens: number
+  readonly divergences: number
+  readonly violations: number
+  readonly gaps: number
+  readonly unmaskedRows: number
+  readonly foreignPrograms: number
+  readonly evictedRows: number
+}
+
+export type StepStatus = {
+  readonly version: string
+  readonly engines: readonly EngineStatus[]
+  readonly vocabularies: readonly VocabularyStatus[]
+  readonly liveRows: number
+  readonly totals: Totals
+}
