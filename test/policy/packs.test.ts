@@ -1,0 +1,67 @@
+import { resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { decide } from '../../src/policy/decide.ts'
+import { contextFor } from '../../src/policy/explain.ts'
+import { loadPolicies } from '../../src/policy/file.ts'
+import { runPolicyTests } from '../../src/policy/run-tests.ts'
+import { scanText } from '../../src/policy/scan.ts'
+import { benignSets, hasBenign } from './benign.ts'
+
+const library = loadPolicies(resolve(import.meta.dirname, '../../policies'))
+const packs = library.sources.map((source) => {
+  const policy = library.policies.get(source.document.name)
+  if (policy === undefined) throw new Error(`no ${source.document.name}`)
+  return { source, policy, name: policy.name }
+})
+const SHIPPED = (
+  'basic-safety demo fca-consumer-duty fca-consumer-duty-strict fca-retail-banking ' +
+  'finra-communications gdpr-eu hipaa-us prompt-injection secrets'
+).split(' ')
+
+describe('the shipped packs', () => {
+  it('are all there and compile without a warning', () => {
+    expect(packs.map((p) => p.name).sort()).toEqual(SHIPPED)
+    expect(library.warnings).toEqual([])
+  })
+
+  it.each(packs)('$name: every rule has two firing and two quiet tests, and all pass', (pack) => {
+    const { results, coverage } = runPolicyTests(pack.policy, pack.source)
+    expect(results.filter((r) => !r.isPassed)).toEqual([])
+    expect(coverage.length).toBe(pack.source.document.rules.length)
+    expect(coverage.filter((c) => c.firing < 2 || c.quiet < 2)).toEqual([])
+  })
+
+  it.each(packs)('$name: every rule cites a regulation or says what it is for', ({ source }) => {
+    for (const rule of source.document.rules) expect(rule.description).not.toBe('')
+  })
+
+  it('keep rules of the same name apart when all are one policy', () => {
+    const names = library.combined.rules.map((rule) => rule.name)
+    expect(new Set(names).size).toBe(names.length)
+    expect(names.filter((name) => name.endsWith('identifiers')).length).toBe(2)
+  })
+})
+
+describe.skipIf(!hasBenign)('stop and ban rules on benign rows of the development sets', () => {
+  it('fire on at most one row in a thousand, each pack alone', { timeout: 120_000 }, () => {
+    const texts = Object.values(benignSets())
+      .flat()
+      // A sample that keeps the test short; `npm run bench:policy` reads all of them.
+      .filter((_, i) => i % 8 === 0)
+      .map((text) => text.slice(0, 4_000))
+    for (const { policy, name } of packs) {
+      const rows = texts.filter((text) => {
+        const found = scanText(policy, text)
+        return (['ingress', 'midstream'] as const).some((phase) =>
+          decide(policy, found, contextFor(text, phase)).firings.some(
+            (f) => f.action === 'stop' || f.action === 'ban',
+          ),
+        )
+      })
+      expect(
+        rows.length / texts.length,
+        `${name}: ${rows[0]?.slice(0, 200) ?? ''}`,
+      ).toBeLessThanOrEqual(0.001)
+    }
+  })
+})
