@@ -157,7 +157,7 @@ def export(model: Encoder, folder: Path) -> None:
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         shutil.copy(base / name, folder / name)
     config = {"model_type": "bert", "architectures": ["BertForSequenceClassification"], "hidden_size": 384, "num_hidden_layers": 6,
-              "problem_type": "multi_label_classification", "max_position_embeddings": 512, "pad_token_id": 0,
+              "problem_type": "multi_label_classification", "max_position_embeddings": 512, "pad_token_id": 0, "vocab_size": 30522,
               "id2label": {str(i): h for i, h in enumerate(HEADS)}, "label2id": {h: i for i, h in enumerate(HEADS)},
               "checkstream": {"window_tokens": MAX_TOKENS, "overlap_tokens": 32, "emoji": "emoji.json"}}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")

@@ -144,6 +144,20 @@ def measure(scores: dict[str, np.ndarray], sets: dict[str, devsets.Rows], thresh
     return out
 
 
+def timeliness(path: Path, sets: dict[str, devsets.Rows], thresholds: dict[str, float]) -> dict[str, float]:
+    """How much of a text was read when a true alarm came, by units; the median over true alarms."""
+    out: dict[str, float] = {}
+    for name, head in (("deepset", INJ), ("openai_demo", INJ), ("giskard", INJ), ("surge", TOX), ("hatemoji", TOX), ("finance_hard", FIN)):
+        if name not in sets:
+            continue
+        traces = stream_scores(path, [t for t, label, _ in sets[name] if label == 1], trace=True)
+        hits = [t[:, head] >= thresholds[HEADS[head]] for t in traces]
+        shares = [(int(h.argmax()) + 1) / len(h) for h in hits if h.any()]
+        if shares:
+            out[f"{name}/{HEADS[head]}"] = round(float(np.median(shares)), 3)
+    return out
+
+
 def show(result: dict[str, dict[str, object]]) -> None:
     for name, row in result.items():
         print(f"{name:34s}", " ".join(f"{k}={v}" for k, v in row.items() if not k.endswith("_95")))
@@ -156,6 +170,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", default="")
     parser.add_argument("--save", type=Path, help="scores as .npz")
+    parser.add_argument("--scores", type=Path, help="scores saved earlier, instead of scoring again")
     args = parser.parse_args()
     folder = HERE.parent / "models" / args.kind
     path = args.model or folder / "model.onnx"
@@ -167,7 +182,10 @@ def main() -> None:
             if name not in keep:
                 del USES[name]
     score = encoder_scores if args.kind == "encoder" else stream_scores
-    scores = {name: score(path, [t for t, _, _ in rows]) for name, rows in sets.items()}
+    if args.scores:
+        scores = dict(np.load(args.scores))
+    else:
+        scores = {name: score(path, [t for t, _, _ in rows]) for name, rows in sets.items()}
     if args.save:
         np.savez(args.save, **scores)
     bar = folder / "calibration.json"
@@ -175,6 +193,9 @@ def main() -> None:
     if bar.exists():
         thresholds = {h: v["threshold"] for h, v in json.loads(bar.read_text())["heads"].items()}
     result = measure(scores, sets, thresholds)
+    if args.kind == "stream":
+        for name, row in timeliness(path, sets, thresholds).items():
+            result[name]["median_share_read_at_alarm"] = row
     show(result)
     if args.json:
         args.json.write_text(json.dumps({"thresholds": thresholds, "sets": result}, indent=1) + "\n")

@@ -182,6 +182,7 @@ def export(model: Stream, folder: Path) -> None:
     step = Step(model.eval())
     feats, state = torch.randint(1, 99, (3, SLOTS), dtype=torch.int32), torch.zeros(3, STATE)
     axes = {n: {0: "rows"} for n in ("features", "state", "probabilities", "next_state")}
+    axes["features"][1] = "slots"  # short units need few: the caller sends as many columns as it uses
     path = folder / "model.onnx"
     torch.onnx.export(step, (feats, state), str(path), input_names=["features", "state"], output_names=["probabilities", "next_state"],
                       dynamic_axes=axes, opset_version=17, dynamo=False)

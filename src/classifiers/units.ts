@@ -96,13 +96,16 @@ function shapeOf(bytes: Uint8Array, length: number): number {
 const marked = new Uint8Array(MAX_UNIT + 2)
 const one = new Uint8Array(1)
 
-/** Writes the SLOTS bucket numbers of a unit to `out` at `at`. Allocates nothing. */
+/**
+ * Writes the SLOTS bucket numbers of a unit to `out` at `at`, the unused ones as 0 at the end, and
+ * gives how many are used. Allocates nothing.
+ */
 export function writeFeatures(
   bytes: Uint8Array,
   length: number,
   out: Int32Array,
   at: number,
-): void {
+): number {
   let size = 1
   marked[0] = 2
   for (let i = 0; i < length; i++) {
@@ -119,4 +122,5 @@ export function writeFeatures(
   for (let i = 0; i + 3 <= size && slot < end; i++) out[slot++] = bucket(marked, i, i + 3, 3)
   for (let i = 0; i + 4 <= size && slot < end; i++) out[slot++] = bucket(marked, i, i + 4, 4)
   out.fill(0, slot, end)
+  return slot - at
 }

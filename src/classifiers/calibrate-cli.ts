@@ -1,0 +1,64 @@
+/**
+ * `checkstream calibrate --model FOLDER --traffic FILE --fpr 0.005 [--out FILE]`: thresholds from the
+ * site's own traffic. Every row that is not labelled 1 counts as benign. The artefact names the
+ * digests of model and data; beside a model as `calibration.json` it is loaded with it.
+ */
+import { writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { calibrateHead, type Calibration } from './calibration.ts'
+import { readLabelled } from './labelled-file.ts'
+import { openScorer } from './scoring-process.ts'
+
+const USAGE =
+  'checkstream calibrate --model FOLDER --traffic FILE [--fpr 0.005] [--head LABEL]... [--out FILE]'
+
+/** Runs the command; gives the exit code. */
+export async function runCalibrate(argv: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      model: { type: 'string' },
+      traffic: { type: 'string' },
+      fpr: { type: 'string', default: '0.005' },
+      head: { type: 'string', multiple: true },
+      out: { type: 'string' },
+    },
+  })
+  const target = Number(values.fpr)
+  if (values.model === undefined || values.traffic === undefined || !(target > 0 && target < 1)) {
+    process.stderr.write(`usage: ${USAGE}\n`)
+    return 2
+  }
+  const { rows, digest } = readLabelled(values.traffic)
+  const scorer = await openScorer(values.model)
+  try {
+    const { folder } = scorer
+    const heads = values.head ?? folder.config.labels
+    const scores = new Map(heads.map((head) => [head, [] as number[]]))
+    for (const row of rows.filter((r) => r.label === 0)) {
+      const { best } = await scorer.score(row.text)
+      for (const head of heads) scores.get(head)?.push(best.get(head) ?? 0)
+    }
+    const source = `${basename(values.traffic)}, ${rows.length} rows, target ${target}`
+    const artefact: Calibration = {
+      format: 1,
+      model_digest: folder.digest,
+      data_digest: digest,
+      made: new Date().toISOString(),
+      heads: Object.fromEntries(
+        [...scores].map(([head, benign]) => [head, calibrateHead(benign, target, source)]),
+      ),
+    }
+    const out = values.out ?? join(values.model, 'calibration.json')
+    writeFileSync(out, `${JSON.stringify(artefact, null, 1)}\n`)
+    for (const [head, found] of Object.entries(artefact.heads)) {
+      process.stdout.write(
+        `${head.padEnd(20)} threshold ${found.threshold.toFixed(4)}  false positives ${found.observed_fpr.toFixed(5)}, at most ${found.upper_fpr.toFixed(5)} (95 %)\n`,
+      )
+    }
+    return 0
+  } finally {
+    await scorer.close()
+  }
+}

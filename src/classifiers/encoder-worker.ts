@@ -1,0 +1,281 @@
+/**
+ * The worker thread of an encoder: tokenizes, cuts windows, runs them in batches, answers.
+ *
+ * onnxruntime blocks the thread that runs it, which is why this is a thread of its own. Windows that
+ * were seen are answered from a cache by digest; at its bound the oldest entry goes.
+ */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { parentPort, workerData } from 'node:worker_threads'
+import { AutoTokenizer, env, type PreTrainedTokenizer } from '@xenova/transformers'
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { GuardError, invariant } from '../model/errors.ts'
+import type { ModelConfig } from './model-config.ts'
+import { bestOf, probabilities, spansOf, type Score } from './scores.ts'
+import { emojiNamer, type EmojiNames } from './text.ts'
+import { batchesOf, windowsOf, wordsOf, type TokenWord, type Window } from './windows.ts'
+
+export type EncoderConfig = Exclude<ModelConfig, { kind: 'stream' }>
+export type WorkerData = { readonly path: string; readonly config: EncoderConfig }
+export type WorkerRequest = { readonly id: number; readonly texts: readonly string[] }
+export type WorkerAnswer =
+  | { readonly kind: 'scores'; readonly scores: readonly Score[] }
+  | { readonly kind: 'failed'; readonly reason: string }
+export type WorkerReply =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'broken'; readonly reason: string }
+  | {
+      readonly kind: 'answers'
+      readonly id: number
+      readonly answers: readonly WorkerAnswer[]
+      readonly windows: number
+      readonly ms: number
+    }
+
+const CACHE_WINDOWS = 4096
+const CACHE_WORDS = 50_000
+const MAX_WINDOWS = 64
+const BATCH_ROWS = 8
+const BATCH_CELLS = 1024
+
+type Job = { readonly words: readonly TokenWord[]; readonly windows: readonly Window[] }
+
+class Encoder {
+  readonly #config: EncoderConfig
+  readonly #session: InferenceSession
+  readonly #tokenizer: PreTrainedTokenizer
+  readonly #name: (word: string) => string
+  readonly #prefix: readonly number[]
+  readonly #suffix: readonly number[]
+  readonly #wordIds = new Map<string, readonly number[]>()
+  readonly #seen = new Map<string, Float32Array>()
+
+  constructor(
+    config: EncoderConfig,
+    session: InferenceSession,
+    tokenizer: PreTrainedTokenizer,
+    names: EmojiNames,
+  ) {
+    this.#config = config
+    this.#session = session
+    this.#tokenizer = tokenizer
+    this.#name = emojiNamer(names)
+    const bare = this.#encode('a', false)
+    const whole = this.#encode('a', true)
+    const at = whole.findIndex(
+      (id, i) => bare.every((b, k) => whole[i + k] === b) && id === bare[0],
+    )
+    this.#prefix = whole.slice(0, Math.max(0, at))
+    this.#suffix = whole.slice(Math.max(0, at) + bare.length)
+  }
+
+  async answer(texts: readonly string[]): Promise<{ answers: WorkerAnswer[]; windows: number }> {
+    const jobs = texts.map((text) => this.#job(text))
+    const short = jobs.flatMap(({ windows }) => (windows.length > MAX_WINDOWS ? [] : windows))
+    const values = await this.#judge(short)
+    const answers = jobs.map((job): WorkerAnswer => {
+      if (job.windows.length > MAX_WINDOWS) {
+        const reason = `text of ${job.windows.length} windows; at most ${MAX_WINDOWS} are judged`
+        return { kind: 'failed', reason }
+      }
+      return this.#scores(job, values)
+    })
+    return { answers, windows: short.length }
+  }
+
+  #job(text: string): Job {
+    const words = wordsOf(text).map(({ word, start, end }) => ({
+      ids: this.#idsOf(word, start === 0),
+      start,
+      end,
+    }))
+    const size = this.#config.windowTokens - this.#prefix.length - this.#suffix.length
+    return { words, windows: windowsOf(words, size, this.#config.overlapTokens) }
+  }
+
+  #idsOf(word: string, first: boolean): readonly number[] {
+    const key = first ? `\n${word}` : word
+    const known = this.#wordIds.get(key)
+    if (known !== undefined) return known
+    const named = this.#name(word.slice(0, 2000))
+    const ids = named === '' ? [] : this.#encode(first ? named : ` ${named}`, false)
+    if (this.#wordIds.size >= CACHE_WORDS) this.#wordIds.clear()
+    this.#wordIds.set(key, ids)
+    return ids
+  }
+
+  #encode(text: string, special: boolean): number[] {
+    return this.#tokenizer.encode(text, { add_special_tokens: special })
+  }
+
+  /** Logits of every window, by its digest. */
+  async #judge(windows: readonly Window[]): Promise<Map<Window, Float32Array>> {
+    const out = new Map<Window, Float32Array>()
+    const open: Window[] = []
+    for (const window of windows) {
+      const known = this.#seen.get(digestOf(window))
+      if (known === undefined) open.push(window)
+      else out.set(window, known)
+    }
+    for (const batch of batchesOf(open, BATCH_ROWS, BATCH_CELLS)) {
+      const found = await this.#run(batch)
+      for (const [i, window] of batch.entries()) {
+        const logits = found[i] ?? new Float32Array(0)
+        out.set(window, logits)
+        if (this.#seen.size >= CACHE_WINDOWS) {
+          const oldest = this.#seen.keys().next()
+          if (oldest.done !== true) this.#seen.delete(oldest.value)
+        }
+        this.#seen.set(digestOf(window), logits)
+      }
+    }
+    return out
+  }
+
+  async #run(batch: readonly Window[]): Promise<Float32Array[]> {
+    const rows = batch.map((w) => [...this.#prefix, ...w.ids, ...this.#suffix])
+    const width = Math.max(...rows.map((row) => row.length))
+    const ids = new BigInt64Array(rows.length * width)
+    const mask = new BigInt64Array(rows.length * width)
+    for (const [r, row] of rows.entries()) {
+      for (const [i, id] of row.entries()) {
+        ids[r * width + i] = BigInt(id)
+        mask[r * width + i] = 1n
+      }
+    }
+    const shape = [rows.length, width]
+    const feeds: Record<string, Tensor> = {
+      input_ids: new Tensor('int64', ids, shape),
+      attention_mask: new Tensor('int64', mask, shape),
+    }
+    if (this.#session.inputNames.includes('token_type_ids')) {
+      feeds['token_type_ids'] = new Tensor('int64', new BigInt64Array(ids.length), shape)
+    }
+    const output = (await this.#session.run(feeds))['logits']
+    const labels = this.#config.labels.length
+    const each = this.#config.kind === 'token' ? width * labels : labels
+    if (!(output?.data instanceof Float32Array) || output.data.length !== rows.length * each) {
+      const got = output === undefined ? 'no output named logits' : `[${output.dims.join(', ')}]`
+      throw new GuardError(
+        'model_invalid',
+        `model.onnx: expected logits for ${labels} labels, got ${got}`,
+      )
+    }
+    const { data } = output
+    return rows.map((_, r) => data.slice(r * each, (r + 1) * each))
+  }
+
+  #scores({ words, windows }: Job, values: ReadonlyMap<Window, Float32Array>): WorkerAnswer {
+    const { labels, activation, kind } = this.#config
+    const judged: { start: number; end: number; values: Float32Array }[] = []
+    for (const window of windows) {
+      const logits = values.get(window) ?? new Float32Array(0)
+      const parts =
+        kind === 'token' ? this.#wordLogits(words, window, logits) : [{ ...window, logits }]
+      for (const { start, end, logits: own } of parts) {
+        const found = probabilities(own, activation)
+        if (found === undefined) return { kind: 'failed', reason: 'scores are not numbers' }
+        judged.push({ start, end, values: found })
+      }
+    }
+    invariant(words.length > 0 || windows.length === 0, 'windows without words')
+    const scores = kind === 'token' ? spansOf(labels, judged) : bestOf(labels, judged)
+    return { kind: 'scores', scores }
+  }
+
+  /** The first token of a word speaks for it, as Hugging Face's "first" aggregation does. */
+  #wordLogits(
+    words: readonly TokenWord[],
+    window: Window,
+    logits: Float32Array,
+  ): { start: number; end: number; logits: Float32Array }[] {
+    const count = this.#config.labels.length
+    return window.ids.flatMap((_, i) => {
+      if (i > 0 && window.words[i] === window.words[i - 1]) return []
+      const at = (this.#prefix.length + i) * count
+      const { start, end } = words[window.words[i] ?? 0] ?? window
+      return [{ start, end, logits: logits.slice(at, at + count) }]
+    })
+  }
+}
+
+const digestOf = (window: Window): string =>
+  createHash('sha256').update(Int32Array.from(window.ids)).digest('base64')
+
+/** The vocabulary must be the model's: a tokenizer of another model gives numbers, all wrong. */
+function checkVocabulary(path: string): void {
+  const config = JSON.parse(readFileSync(join(path, 'config.json'), 'utf8')) as {
+    vocab_size?: number
+  }
+  const tokenizer = JSON.parse(readFileSync(join(path, 'tokenizer.json'), 'utf8')) as {
+    model?: { vocab?: object }
+  }
+  const wanted = config.vocab_size
+  const got = Object.keys(tokenizer.model?.vocab ?? {}).length
+  if (wanted !== undefined && got > 0 && (got > wanted || got < wanted * 0.9)) {
+    throw new GuardError(
+      'model_invalid',
+      `${path}/tokenizer.json: tokenizer of another model: expected ${wanted} entries, got ${got}`,
+    )
+  }
+}
+
+async function load({ path, config }: WorkerData): Promise<Encoder> {
+  checkVocabulary(path)
+  env.allowRemoteModels = false
+  env.localModelPath = dirname(path)
+  const tokenizer = await AutoTokenizer.from_pretrained(basename(path), { local_files_only: true })
+  const session = await InferenceSession.create(readFileSync(join(path, 'model.onnx')), {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    logSeverityLevel: 3,
+  })
+  const names =
+    config.emoji === undefined
+      ? {}
+      : (JSON.parse(readFileSync(join(path, config.emoji), 'utf8')) as EmojiNames)
+  const encoder = new Encoder(config, session, tokenizer, names)
+  const [probe] = (await encoder.answer(['A first window proves that inputs and outputs fit.']))
+    .answers
+  if (probe?.kind !== 'scores') {
+    throw new GuardError('model_invalid', `${path}: ${probe?.reason ?? 'no answer'}`)
+  }
+  return encoder
+}
+
+async function serve(): Promise<void> {
+  const port = parentPort
+  invariant(port !== null, 'encoder-worker runs in a worker thread')
+  const reply = (message: WorkerReply): void => port.postMessage(message)
+  let encoder: Encoder
+  try {
+    encoder = await load(workerData as WorkerData)
+  } catch (error) {
+    reply({ kind: 'broken', reason: GuardError.from(error, 'model_invalid').message })
+    return
+  }
+  let tail = Promise.resolve()
+  port.on('message', (message: WorkerRequest | 'close') => {
+    if (message === 'close') {
+      void tail.then(() => port.close())
+      return
+    }
+    const { id, texts } = message
+    tail = tail.then(async () => {
+      const begin = performance.now()
+      try {
+        const { answers, windows } = await encoder.answer(texts)
+        reply({ kind: 'answers', id, answers, windows, ms: performance.now() - begin })
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error)
+        const answers = texts.map((): WorkerAnswer => ({ kind: 'failed', reason }))
+        reply({ kind: 'answers', id, answers, windows: 0, ms: performance.now() - begin })
+      }
+    })
+  })
+  reply({ kind: 'ready' })
+}
+
+if (parentPort !== null) await serve()
