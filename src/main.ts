@@ -13,6 +13,7 @@ import { createReactivePlane } from './main/reactive-plane.ts'
 import { createSidecarPlane } from './main/sidecar-plane.ts'
 import type { PlaneKit, ServingPlane } from './main/serving-plane.ts'
 import { readSitePolicies, readSiteSettings } from './main/site-files.ts'
+import { createTenancy } from './main/tenancy.ts'
 import type { PlaneVocabulary } from './main/step-plane.ts'
 import type { GuardEvent } from './model/event.ts'
 import { createProxy } from './proxy/server-http.ts'
@@ -65,10 +66,12 @@ export async function startSidecar<V extends PlaneVocabulary>(
   try {
     const client = createEngineClient(upstream)
     const isObserved = (): boolean => feed.subscribers > 0
+    const tenancy = createTenancy(config.policies.tenants_file, store)
+    const shared = { store, observe, tenancy, inspection: toInspection(effective) }
     const serving: ServingPlane =
       mode === 'sidecar'
-        ? createSidecarPlane({ effective, kit, log, client, store, observe, isObserved })
-        : createReactivePlane({ store })
+        ? createSidecarPlane({ ...shared, effective, kit, log, client, isObserved })
+        : createReactivePlane(shared)
     plane = serving
     await serving.start()
     started.push(() => serving.stop(config.server.drain))
@@ -99,6 +102,17 @@ export async function startSidecar<V extends PlaneVocabulary>(
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+/** Proxy mode is `midstream` in the configuration, the sidecar's own reading is `reactive`. */
+function toInspection({ config, mode }: EffectiveConfig) {
+  const { ingress, midstream, reactive } = config.guardrails
+  const answers = mode === 'proxy' ? midstream : reactive
+  return {
+    checksRequests: ingress.enabled,
+    checksAnswers: answers.enabled,
+    holdbackTokens: answers.holdback_size,
   }
 }
 

@@ -162,6 +162,8 @@ const policies = z.strictObject({
   reload_interval: duration('30s'),
   /** Policy of requests without an identity; empty = all files of `path` together. */
   default: z.string().max(128).default(''),
+  /** YAML file that says which tenant runs under which policy; empty = one tenant for all. */
+  tenants_file: z.string().max(4096).default(''),
 })
 
 const telemetry = z.strictObject({

@@ -7,29 +7,21 @@ import type { EngineView, Guard } from '../guard.ts'
 import { GuardError } from '../model/errors.ts'
 import type { Binding } from '../proxy/identity.ts'
 import type { Admission, AdmissionRequest } from '../proxy/parts.ts'
+import { parametersOf } from './inspector.ts'
+import type { createInspector } from './inspector.ts'
 import type { SitePolicy } from './site-policies.ts'
+import type { Tenancy } from './tenancy.ts'
 
-export type Tenancy<P> = {
-  readonly tenant: string
-  readonly user: string
-  readonly policy: P
-}
-
-export type AdmissionParts<P extends SitePolicy> = {
-  readonly guard: Guard<P>
+export type AdmissionParts = {
+  readonly guard: Guard<SitePolicy>
   /** Who asks; throws `request_denied` for one that may not. */
-  readonly tenancy: (request: AdmissionRequest) => Tenancy<P>
+  readonly tenancy: (request: AdmissionRequest) => Tenancy
   /** Digest of the policy's program on a vocabulary; undefined while it is not compiled. */
-  readonly program: (policy: P, vocabularyDigest: string) => string | undefined
+  readonly program: (policy: SitePolicy, vocabularyDigest: string) => string | undefined
   readonly stopToken: (vocabularyDigest: string) => number | undefined
   /** Looks at the prompt and builds what follows the answer. */
-  readonly inspect: (
-    request: AdmissionRequest,
-    tenancy: Tenancy<P>,
-  ) => Promise<
-    Partial<Extract<Admission, { kind: 'admit' }>> | Extract<Admission, { kind: 'deny' }>
-  >
-  readonly ownsSampling: (policy: P) => boolean
+  readonly inspect: ReturnType<typeof createInspector>
+  readonly ownsSampling: (policy: SitePolicy) => boolean
   readonly sleep: (ms: number) => Promise<void>
   /** How long a request waits for its program. */
   readonly waitMs: number
@@ -37,12 +29,12 @@ export type AdmissionParts<P extends SitePolicy> = {
 
 const POLL_MS = 20
 
-export function createAdmission<P extends SitePolicy>(
-  parts: AdmissionParts<P>,
+export function createAdmission(
+  parts: AdmissionParts,
 ): (request: AdmissionRequest) => Promise<Admission> {
   return async (request) => {
     const tenancy = parts.tenancy(request)
-    const inspected = await parts.inspect(request, tenancy)
+    const inspected = parts.inspect(request, tenancy)
     if (inspected.kind === 'deny') return inspected
     const binding = await bind(parts, tenancy)
     const { tenant, user, policy } = tenancy
@@ -52,10 +44,7 @@ export function createAdmission<P extends SitePolicy>(
   }
 }
 
-async function bind<P extends SitePolicy>(
-  parts: AdmissionParts<P>,
-  { tenant, policy }: Tenancy<P>,
-): Promise<Binding> {
+async function bind(parts: AdmissionParts, { tenant, policy }: Tenancy): Promise<Binding> {
   const base = { tenant, policy: policy.name, ownsSampling: parts.ownsSampling(policy) }
   for (let waited = 0; ; waited += POLL_MS) {
     const engines = parts.guard.engines()
@@ -69,9 +58,9 @@ async function bind<P extends SitePolicy>(
 }
 
 /** The digest that every attached engine holds; empty when nothing is banned; undefined: not yet. */
-function programOf<P extends SitePolicy>(
-  parts: AdmissionParts<P>,
-  policy: P,
+function programOf(
+  parts: AdmissionParts,
+  policy: SitePolicy,
   engines: readonly EngineView[],
 ): string | undefined {
   const first = engines[0]
@@ -92,12 +81,3 @@ const unready = (engines: number): GuardError =>
       ? 'no engine is attached to the guard, so nothing could be masked; see checkstream doctor'
       : 'the engine does not hold the program of this policy yet; try again',
   )
-
-/** What rules may ask about the request: its plain scalar fields. */
-function parametersOf({ body }: AdmissionRequest): Record<string, string | number | boolean> {
-  const scalars = Object.entries(body).filter(
-    (pair): pair is [string, string | number | boolean] =>
-      ['string', 'number', 'boolean'].includes(typeof pair[1]) && String(pair[1]).length <= 1024,
-  )
-  return Object.fromEntries(scalars.slice(0, 64))
-}

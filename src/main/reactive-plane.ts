@@ -1,10 +1,15 @@
 /** Proxy mode: an upstream that knows nothing of us. Nothing is masked; the stream is all there is. */
 import { createCounters } from '../session/counters.ts'
 import { createMetrics } from '../telemetry/prometheus.ts'
+import { createInspector } from './inspector.ts'
 import type { PlaneParts, ServingPlane } from './serving-plane.ts'
 import { readVersion } from './version-file.ts'
 
-export function createReactivePlane({ store }: Pick<PlaneParts<unknown>, 'store'>): ServingPlane {
+type Parts = Pick<PlaneParts<unknown>, 'store' | 'observe' | 'tenancy' | 'inspection'>
+
+export function createReactivePlane(parts: Parts): ServingPlane {
+  const { store } = parts
+  const inspect = createInspector({ ...parts.inspection, observe: parts.observe })
   const metrics = createMetrics({
     version: readVersion(),
     counters: createCounters,
@@ -18,7 +23,10 @@ export function createReactivePlane({ store }: Pick<PlaneParts<unknown>, 'store'
   return {
     start: () => Promise.resolve(),
     stop: () => Promise.resolve(),
-    admit: () => Promise.resolve({ kind: 'admit', binding: undefined }),
+    admit: async (request) => {
+      const inspected = inspect(request, parts.tenancy(request))
+      return inspected.kind === 'deny' ? inspected : { ...inspected, binding: undefined }
+    },
     wasStopped: () => false,
     readiness: () => {
       const detail = store.error ?? 'in force'

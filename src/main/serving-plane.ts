@@ -8,10 +8,12 @@ import type { StepStatus } from '../model/status.ts'
 import type { Walk } from '../playground/tokens.ts'
 import type { LoadedProgram } from '../programs/program-book.ts'
 import type { ShelfParts } from '../programs/vocabulary-shelf.ts'
-import type { Check, Exchange, ProxyParts } from '../proxy/parts.ts'
+import type { AdmissionRequest, Check, Exchange, ProxyParts } from '../proxy/parts.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { EngineClient } from './ask-http.ts'
+import type { InspectorParts } from './inspector.ts'
 import type { PolicyStore } from './policy-store.ts'
+import type { Tenancy } from './tenancy.ts'
 
 export type ServingPlane = Pick<ProxyParts, 'admit' | 'wasStopped' | 'readiness' | 'metrics'> & {
   readonly start: () => Promise<void>
@@ -49,6 +51,8 @@ export type PlaneParts<V> = {
   /** Told of everything; must not throw and must not block. */
   readonly observe: (event: GuardEvent) => void
   readonly isObserved: () => boolean
+  readonly tenancy: (request: AdmissionRequest) => Tenancy
+  readonly inspection: Omit<InspectorParts, 'observe'>
 }
 
 /** Programs and vocabularies: from automata in the product, simple ones in tests. */

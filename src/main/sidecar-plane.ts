@@ -9,6 +9,7 @@ import { createDoorLog } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/prometheus.ts'
 import { createAdmission } from './admission.ts'
 import { runCanary } from './canary.ts'
+import { createInspector } from './inspector.ts'
 import { ReadinessWatch } from './readiness.ts'
 import type { Explained, PlaneParts, ServingPlane } from './serving-plane.ts'
 import type { SitePolicy } from './site-policies.ts'
@@ -46,15 +47,15 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
       clearInterval(ticker)
       await plane.stop(graceMs)
     },
-    admit: createAdmission<SitePolicy>({
+    admit: createAdmission({
       guard: plane.guard,
-      tenancy: () => ({ tenant: '', user: '', policy: store.current.standard }),
+      tenancy: parts.tenancy,
       program: (policy, digest) => plane.book.expected(policy, digest)?.digest,
       stopToken: (digest) => {
         const vocabulary = plane.shelf.get(digest)
         return vocabulary === undefined ? undefined : chooseStopToken(kit.kinds(vocabulary))
       },
-      inspect: () => Promise.resolve({}),
+      inspect: createInspector({ ...parts.inspection, observe: parts.observe }),
       ownsSampling: () => false,
       sleep: (ms) => sleep(ms),
       waitMs: PROGRAM_WAIT_MS,

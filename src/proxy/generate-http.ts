@@ -39,7 +39,8 @@ export async function generate(
   const stream = parsed['stream'] === true
   const { headers } = request
   const remote = request.socket.remoteAddress ?? ''
-  const admission = await parts.admit({ requestId, dialect, body: parsed, headers, remote })
+  const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
+  const admission = await parts.admit({ requestId, path, dialect, body: parsed, headers, remote })
   signal.throwIfAborted()
   if (admission.kind === 'deny') {
     sendProblem(response, admission.problem, dialect)

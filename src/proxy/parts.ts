@@ -9,6 +9,8 @@ import type { Upstream } from './upstream-http.ts'
 
 export type AdmissionRequest = {
   readonly requestId: string
+  /** Without the query. */
+  readonly path: string
   readonly dialect: Dialect
   readonly body: Body
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
