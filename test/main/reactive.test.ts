@@ -27,7 +27,7 @@ rules:
     actions: [{ type: stop, message: This request is not allowed., status_code: 403 }]
   - name: mail-stays-inside
     phase: tool
-    trigger: { type: context, field: tool, equals: send_email }
+    trigger: { type: tool, name: send_email }
     actions: [{ type: block_tool_call, message: Mail is not sent from here. }]
 `
 
