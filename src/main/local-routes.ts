@@ -145,7 +145,15 @@ async function admit(
   requestId: string,
   body: Record<string, unknown>,
 ): Promise<Extract<Awaited<ReturnType<ServingPlane['admit']>>, { kind: 'admit' }>> {
-  const request = { requestId, dialect: 'chat', body, headers: {}, remote: 'playground' } as const
+  const path = '/v1/chat/completions'
+  const request = {
+    requestId,
+    path,
+    dialect: 'chat',
+    body,
+    headers: {},
+    remote: 'playground',
+  } as const
   const admission = await parts.serving.admit(request)
   if (admission.kind === 'admit') return admission
   throw new GuardError('request_denied', `refused before generation: ${admission.problem.message}`)
