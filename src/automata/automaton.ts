@@ -6,19 +6,26 @@
  */
 import { createHash } from 'node:crypto'
 import { GuardError } from '../model/errors.ts'
-import { FOLDS, type Ban } from '../model/ban.ts'
+import { FOLDS, type Ban, type Fold } from '../model/ban.ts'
 import { compileClasses, type Classes, type Ranges } from './classes.ts'
 import { foldMask } from './fold.ts'
 import { Graph } from './graph.ts'
-import { addPhrase, refuse, type Ids } from './phrase.ts'
+import { addPhrase, refuse } from './phrase.ts'
 import { Positions } from './positions.ts'
+import { largestRepeat } from './regex.ts'
+import { addRegex, type RegexIds } from './regex-graph.ts'
 import { States } from './states.ts'
 import { UNICODE_TABLES } from './unicode-data.ts'
 
 export const MAX_BANS = 100_000
 /** Fold masks in one automaton. */
 const MAX_GROUPS = 24
-const DEFAULT_MAX_STATES = 2_000_000
+/** Default budget: so many states, and so many more for every place in the bans' graph. */
+const BASE_STATES = 100_000
+const STATES_PER_NODE = 64
+const MAX_STATES = 8_000_000
+/** Regular expressions that are tried alone to find the one to blame. */
+const MAX_SUSPECTS = 50
 
 export interface Automaton {
   /** Hex SHA-256 of the bans, in order, and of the Unicode data that they were folded with. */
@@ -31,7 +38,7 @@ export interface Automaton {
 }
 
 export type AutomatonOptions = {
-  /** States of the whole automaton; past it the compile is refused. */
+  /** States of the whole automaton (default 100 000 and 64 per place); past it the compile is refused. */
   readonly maxStates?: number
 }
 
@@ -65,44 +72,77 @@ function digestOf(bans: readonly Ban[]): string {
  */
 export function compileAutomaton(bans: readonly Ban[], options: AutomatonOptions = {}): Automaton {
   checkBans(bans)
+  const parts = build(bans)
+  const budget = Math.min(
+    MAX_STATES,
+    BASE_STATES + STATES_PER_NODE * parts.positions.graph.nodeCount,
+  )
+  const limit = options.maxStates ?? budget
+  let states: States
+  try {
+    states = new States(parts.positions, limit)
+  } catch (error) {
+    throw blame(bans, limit) ?? error
+  }
+  return { digest: digestOf(bans), stateCount: states.count, bans, states, ...parts }
+}
+
+/** The regular expression that breaks the budget alone, if there is one. */
+function blame(bans: readonly Ban[], limit: number): GuardError | undefined {
+  const suspects = bans.filter((ban) => ban.kind === 'regex').slice(0, MAX_SUSPECTS)
+  for (const ban of suspects) {
+    const alone = Math.min(limit, BASE_STATES)
+    if (fits(build([ban]).positions, alone)) continue
+    const part = JSON.stringify(largestRepeat(ban.text))
+    return refuse(ban, `explodes: more than ${alone} states; the part is ${part}`)
+  }
+  return undefined
+}
+
+function fits(positions: Positions, maxStates: number): boolean {
+  try {
+    return new States(positions, maxStates).count <= maxStates
+  } catch (error) {
+    if (error instanceof GuardError) return false
+    throw error
+  }
+}
+
+function build(bans: readonly Ban[]): Pick<Automaton, 'classes' | 'positions'> {
   const graph = new Graph()
   const letters = new Map<number, number>()
   const masks: number[] = []
   const predicates: Ranges[] = []
-  const ids: Ids = {
+  const predicateIds = new Map<string, number>()
+  const ids: RegexIds = {
+    predicate: (ranges) => {
+      const key = ranges.join(';')
+      const known = predicateIds.get(key)
+      if (known !== undefined) return known
+      predicateIds.set(key, predicates.length)
+      return predicates.push(ranges) - 1
+    },
     letter: (c) => {
       let id = letters.get(c)
       if (id === undefined) letters.set(c, (id = letters.size))
       return id
     },
-    group: (mask) => {
-      if (!masks.includes(mask)) masks.push(mask)
-      return masks.indexOf(mask)
-    },
+    group: (mask) => (masks.includes(mask) ? masks.indexOf(mask) : masks.push(mask) - 1),
   }
   bans.forEach((ban, index) => {
-    if (ban.kind === 'regex') throw refuse(ban, 'regular expressions are not compiled yet')
-    addPhrase(graph, ids, ban, index)
+    if (ban.kind === 'regex') addRegex(graph, ids, ban, index)
+    else addPhrase(graph, ids, ban, index)
     if (masks.length > MAX_GROUPS) {
       throw refuse(ban, `expected at most ${MAX_GROUPS} different sets of folds, got more`)
     }
   })
-  const uses = (test: (ban: Ban) => boolean): boolean => bans.some(test)
+  const uses = (fold: Fold): boolean => bans.some((ban) => ban.folds.includes(fold))
   const classes = compileClasses({
     letters,
     predicates,
     masks: masks.length > 0 ? masks : [foldMask([])],
-    leet: uses((b) => b.folds.includes('leet')),
-    spacing: uses((b) => b.folds.includes('spacing') || b.folds.includes('split')),
+    leet: uses('leet'),
+    spacing: uses('spacing') || uses('split'),
   })
-  const positions = new Positions(graph, classes)
-  const states = new States(positions, options.maxStates ?? DEFAULT_MAX_STATES)
-  return {
-    digest: digestOf(bans),
-    stateCount: states.count,
-    bans,
-    classes,
-    positions,
-    states,
-  }
+  return { classes, positions: new Positions(graph, classes) }
 }

@@ -45,9 +45,15 @@ class Crosser {
   readonly #ownNext = new IntList(256)
   readonly #ownRange = new IntList(256)
 
+  /** Per carry: groups that some completion of the character closes. */
+  readonly #carryCloses: Int32Array
+
   constructor(states: States, trie: TokenTrie) {
     this.#states = states
     this.#trie = trie
+    this.#carryCloses = Int32Array.from(trie.carryClasses, (classes) =>
+      classes.reduce((bits, isIn, c) => (isIn === 1 ? bits | states.closes[c]! : bits), 0),
+    )
     this.#from = new Int32Array(states.count + 1)
     this.#rangesOf = new Int32Array(states.count)
   }
@@ -99,7 +105,10 @@ class Crosser {
         n = trie.end[n]! - 1
         continue
       }
-      for (let k = trie.from[n]!; k < trie.from[n + 1]!; k++) base[trie.order[k]!] = at[n]!
+      for (let k = trie.from[n]!; k < trie.from[n + 1]!; k++) {
+        const token = trie.order[k]!
+        base[token] = this.#forget(at[n]!, token)
+      }
     }
     this.#at.push(at)
     this.#base.push(base)
@@ -157,13 +166,46 @@ class Crosser {
         n = trie.end[n]! - 1
         continue
       }
-      for (let k = trie.from[n]!; k < trie.from[n + 1]!; k++) this.#except(trie.order[k]!, at[n]!)
+      for (let k = trie.from[n]!; k < trie.from[n + 1]!; k++) {
+        const token = trie.order[k]!
+        const next = this.#forget(at[n]!, token)
+        if (next === this.#base[reference]![token]) continue
+        this.#ownToken.push(token)
+        this.#ownNext.push(next)
+      }
     }
   }
 
+  /** The head of `next` lives on after `token`: an exception, unless no character to come matters to it. */
   #except(token: number, next: number): void {
+    if (!this.#matters(next, token)) return
     this.#ownToken.push(token)
     this.#ownNext.push(next)
+  }
+
+  /**
+   * A token that ends inside a character leaves a state and a carry. A match that every completion
+   * of that character would end is forgotten at once: most states then need no exception for it.
+   */
+  #forget(state: number, token: number): number {
+    let s = state
+    while (this.#states.head.data[s]! >= 0 && !this.#matters(s, token))
+      s = this.#states.tail.data[s]!
+    return s
+  }
+
+  #matters(state: number, token: number): boolean {
+    const carry = token < this.#trie.tail.length ? this.#trie.tail[token]! : 0
+    if (carry === 0) return true
+    const { edgeFrom, edgeTo, edgeClass, pending, tail } = this.#states
+    const own = pending.data[state]! & ~pending.data[tail.data[state]!]!
+    if ((own & this.#carryCloses[carry]!) !== 0) return true
+    const classes = this.#trie.carryClasses[carry]!
+    const to = edgeTo.data[state]!
+    for (let e = edgeFrom.data[state]!; e < to; e++) {
+      if (classes[edgeClass.data[e]!] === 1) return true
+    }
+    return false
   }
 
   #deny(node: number): void {

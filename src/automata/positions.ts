@@ -139,9 +139,9 @@ export class Positions {
       return
     }
     if (this.#narrow[this.graph.nodeKit.data[node]!] && this.graph.isComplex.data[node] === 0) {
-      if (type.letter < 0) return
       const kit = this.#kits[this.graph.nodeKit.data[node]!]!
       if (node !== kit.root) {
+        if (type.letter < 0) return
         const child = this.graph.children.get(node, type.letter)
         if (child >= 0) this.#arrive(child, 0, LETTER, sink)
         return

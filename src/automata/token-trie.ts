@@ -5,7 +5,7 @@
  * numbered in preorder and tokens sorted along it, so a subtree is one range of tokens.
  */
 import { UNUSED, type Vocabulary } from '../vocabulary/vocabulary.ts'
-import { createCarryTree } from './carries.ts'
+import { createCarryTree, type CarryTree } from './carries.ts'
 import type { Classes } from './classes.ts'
 import { IntList, PairMap } from './pair-map.ts'
 import type { TokenTexts } from './token-texts.ts'
@@ -35,6 +35,8 @@ export type TokenTrie = {
   readonly continuing: Int32Array
   readonly joint: Int32Array
   readonly jointTail: Int16Array
+  /** Per carry: 1 for every class that the character may turn out to be, broken included. */
+  readonly carryClasses: readonly Uint8Array[]
 }
 
 /** A trie that grows; `token` lists are kept as (node, token) pairs. */
@@ -98,7 +100,7 @@ export function buildTokenTrie(texts: TokenTexts, v: Vocabulary, classes: Classe
 
 type Joints = Pick<
   TokenTrie,
-  'extended' | 'tail' | 'carries' | 'continuing' | 'joint' | 'jointTail'
+  'extended' | 'tail' | 'carries' | 'continuing' | 'joint' | 'jointTail' | 'carryClasses'
 > & { readonly stuck: number }
 
 function addJoints(texts: TokenTexts, v: Vocabulary, classes: Classes, builder: Builder): Joints {
@@ -192,8 +194,29 @@ function addJoints(texts: TokenTexts, v: Vocabulary, classes: Classes, builder: 
     continuing,
     joint: Int32Array.from(joint),
     jointTail: Int16Array.from(jointTail),
+    carryClasses: nodes.map((node) => completions(tree, node, classes)),
     stuck,
   }
+}
+
+function completions(tree: CarryTree, node: number, classes: Classes): Uint8Array {
+  const found = new Uint8Array(classes.count)
+  if (node < 0) return found
+  found[classes.broken] = 1
+  const seen = new Set<number>()
+  const visit = (at: number): void => {
+    if (seen.has(at)) return
+    seen.add(at)
+    const isLast = tree.missing(at) === 1
+    for (let bits = 0; bits < 64; bits++) {
+      const next = tree.next(at, bits)
+      if (next < 0) continue
+      if (isLast) found[next] = 1
+      else visit(next)
+    }
+  }
+  visit(node)
+  return found
 }
 
 type Numbered = Omit<TokenTrie, keyof Joints | 'never'>
