@@ -215,7 +215,7 @@ describe.each(real)('a token program over %s', (_, path) => {
             ...hot.slice(0, 60),
           ])
           for (let i = 0; i < 30 && denied.length > 0; i++)
-            sample.add(random.pick([...denied.slice(0, 5000)]))
+            sample.add(denied[random.below(denied.length)] ?? 0)
           for (const t of sample) {
             expect(set.has(t), describeWalk(v, bans, [...tokens, t])).toBe(
               isDenied(bans, v, tokens, t),
