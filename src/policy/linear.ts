@@ -19,6 +19,8 @@ export type LinearPattern = {
   readonly id: string
   readonly source: string
   readonly program: readonly Instruction[]
+  /** ASCII characters that can begin a match (1) or not (0); undefined when any may. */
+  readonly first: Uint8Array | undefined
 }
 
 export type LinearMatch = { readonly id: string; readonly start: number; readonly end: number }
@@ -35,7 +37,24 @@ export function compileLinear(
   const program: Instruction[] = []
   emit(regex.root, program, isFolded || regex.isCaseInsensitive)
   program.push({ op: 'match' })
-  return { id, source, program }
+  return { id, source, program, first: firstOf(program) }
+}
+
+/** Most characters of a text begin nothing: they are passed over without a simulation step. */
+function firstOf(program: readonly Instruction[]): Uint8Array | undefined {
+  const first = new Uint8Array(128)
+  const seen = new Set<number>()
+  const stack = [0]
+  for (let pc = stack.pop(); pc !== undefined; pc = stack.pop()) {
+    const instruction = program[pc]
+    if (seen.has(pc) || instruction === undefined) continue
+    seen.add(pc)
+    if (instruction.op === 'match') return undefined
+    if (instruction.op === 'split') stack.push(instruction.a, instruction.b)
+    else if (instruction.op === 'assert') stack.push(pc + 1)
+    else for (let c = 0; c < first.length; c++) if (instruction.has(c)) first[c] = 1
+  }
+  return first
 }
 
 function push(program: Instruction[], instruction: Instruction): number {
@@ -224,6 +243,13 @@ export class LinearScanner {
   }
 
   #step(c: number, size: number): void {
+    if (this.#threads.length === 0 && this.#pending === undefined && c < 128) {
+      if (this.#pattern.first?.[c] === 0) {
+        this.#previous = c
+        this.#at += size
+        return
+      }
+    }
     const closed = this.#close(c)
     const threads: number[] = []
     const starts: number[] = []

@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest'
+import { data, policyOf, problemsOf } from './findings.ts'
+
+const rule = (body: string): string =>
+  `name: p\nrules:\n  - name: r\n${body.replace(/^/gm, '    ')}`
+
+describe('a CheckStream rule file', () => {
+  it('loads unchanged and without a warning', () => {
+    expect(problemsOf(data('legacy-rules.yaml'))).toEqual([])
+    const policy = policyOf(data('legacy-rules.yaml'))
+    expect(policy.rules.map((r) => r.name)).not.toContain('off')
+    expect(policy.classifiers.toSorted()).toEqual(['finance_regulatory', 'toxicity_detector'])
+  })
+
+  it('means words where its author wrote words', () => {
+    const { texts } = policyOf(data('legacy-rules.yaml'))
+    const words = texts.filter((t) => t.kind === 'phrase')
+    expect(words.every((t) => t.match === 'word' && t.folds.includes('case'))).toBe(true)
+    expect(words.map((t) => t.text)).toEqual(expect.arrayContaining(['ISA', 'ISAs', 'bonds']))
+    expect(words.map((t) => t.text)).not.toContain('ISAing')
+  })
+})
+
+describe('a mistake in a policy', () => {
+  it.each([
+    [
+      'a typo in a key',
+      rule('trigger: {type: keywords, any: [x]}\nactions: [{type: stop}]\npriorty: 3'),
+      /test\.yaml:6:5 error: rules\[0\]\.priorty: unknown key; did you mean priority\?/,
+    ],
+    [
+      'an unknown action',
+      rule('trigger: {type: keywords, any: [x]}\nactions: [{type: stopp}]'),
+      /5:\d+ error: .*got "stopp"; did you mean stop\?/,
+    ],
+    ['an unknown mode', 'name: p\nmode: enfroce\n', /2:7 error: mode: .*did you mean enforce\?/],
+    ['a duplicate key', 'name: p\nname: q\n', /2:1 error: .*unique/i],
+    [
+      'two rules of one name',
+      'name: p\nrules:\n  - {name: a, trigger: {type: tool}, actions: [{type: log}]}\n  - {name: a, trigger: {type: tool}, actions: [{type: log}]}\n',
+      /4:\d+ error: .*two rules are called a/,
+    ],
+    [
+      'an action in a phase where it cannot be',
+      rule(
+        'phase: egress\ntrigger: {type: tool}\nactions: [{type: rewrite_tool, argument: a, value: b}]',
+      ),
+      /rewrite_tool is not possible in egress; it is in tool/,
+    ],
+    [
+      'an unknown parent',
+      'name: p\nextends: basic-safty\n',
+      /2:10 error: extends: no policy is called basic-safty/,
+    ],
+    ['a policy that extends itself', 'name: p\nextends: p\n', /p → p goes in a circle/],
+    [
+      'an unknown variable',
+      'name: p\nvariables: {firm: x}\nrules:\n  - {name: r, trigger: {type: tool}, actions: [{type: stop, message: "by ${frm}"}]}\n',
+      /no variable is called frm; did you mean firm\?/,
+    ],
+    [
+      'an unknown context field',
+      rule('trigger: {type: context, field: tenent, value: x}\nactions: [{type: log}]'),
+      /no context field is called tenent; did you mean tenant\?/,
+    ],
+    [
+      'an impossible phase',
+      rule('trigger: {type: context, field: phase, value: egres}\nactions: [{type: log}]'),
+      /no phase is called egres; did you mean egress\?/,
+    ],
+    [
+      'an impossible range',
+      rule(
+        'trigger: {type: classifier, classifier: risk, min: 0.8, max: 0.2}\nactions: [{type: log}]',
+      ),
+      /never holds/,
+    ],
+    [
+      'an unknown classifier',
+      rule(
+        'trigger: {type: classifier, classifier: toxicity_detectr, threshold: 0.5}\nactions: [{type: log}]',
+      ),
+      /warning: .*no classifier is called toxicity_detectr; did you mean toxicity_detector\?: this condition never holds/,
+    ],
+    [
+      'a ban that depends on a classifier',
+      rule('trigger: {type: classifier, classifier: risk, threshold: 0.5}\nactions: [{type: ban}]'),
+      /a ban holds always: it cannot depend on classifier/,
+    ],
+    [
+      'a ban of an unbounded pattern',
+      rule('actions: [{type: ban, patterns: ["a+b"]}]'),
+      /cannot be banned ahead; bound its repetitions/,
+    ],
+    [
+      'a rule behind a stop',
+      'name: p\nrules:\n  - {name: a, priority: 90, trigger: {type: keywords, any: [x, y]}, actions: [{type: stop}]}\n  - {name: b, phase: midstream, trigger: {type: keywords, any: [y]}, actions: [{type: redact}]}\n',
+      /warning: rule b: never has an effect, because a looks at the same things first and stops the text/,
+    ],
+    [
+      'an exception that has ended',
+      rule(
+        'trigger: {type: keywords, any: [x]}\nactions: [{type: stop}]\nexceptions: [{reason: pilot, until: 2020-01-01}]',
+      ),
+      /ended on 2020-01-01/,
+    ],
+    [
+      'a file that is too large',
+      `name: p\n# ${'x'.repeat(1024 * 1024)}\n`,
+      /at most 1048576 bytes, got 10485\d\d/,
+    ],
+    [
+      'a YAML bomb',
+      `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n`,
+      /aliases are refused/,
+    ],
+    ['text that nests too deep', '['.repeat(50_000), /nested deeper than 64/],
+  ])('is told with its place: %s', (_, yaml, wanted) => {
+    expect(problemsOf(yaml).join('\n')).toMatch(wanted)
+  })
+})
+
+describe('extends', () => {
+  it('lowers what is inherited to the mode of the heir', () => {
+    const policy = policyOf(
+      'name: p\nmode: monitor\nrules: [{name: r, mode: enforce, trigger: {type: tool}, actions: [{type: log}]}]\n',
+    )
+    expect(policy.rules[0]?.mode).toBe('enforce')
+  })
+
+  it('gives another digest when anything that decides changes, and the same otherwise', () => {
+    const of = (threshold: number, about = ''): string =>
+      policyOf(
+        rule(
+          `description: "${about}"\ntrigger: {type: classifier, classifier: risk, threshold: ${threshold}}\nactions: [{type: log}]`,
+        ),
+      ).digest
+    expect(of(0.5)).toBe(of(0.5, 'another text'))
+    expect(of(0.5)).not.toBe(of(0.6))
+  })
+})
+
+describe('false_positive_rate', () => {
+  it('is resolved by the calibration of the model', () => {
+    const yaml = rule(
+      'trigger: {type: classifier, classifier: risk, false_positive_rate: 0.001}\nactions: [{type: stop}]',
+    )
+    const policy = policyOf(yaml, { calibration: () => ({ threshold: 0.83, source: 'c1' }) })
+    expect(policy.leaves[0]).toMatchObject({ min: 0.83, source: 'c1' })
+    expect(problemsOf(yaml)[0]).toMatch(/no calibration of risk/)
+  })
+})
