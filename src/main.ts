@@ -13,6 +13,7 @@ import { createReactivePlane } from './main/reactive-plane.ts'
 import { createSidecarPlane } from './main/sidecar-plane.ts'
 import type { PlaneKit, ServingPlane } from './main/serving-plane.ts'
 import { readSitePolicies, readSiteSettings } from './main/site-files.ts'
+import { openScorer } from './main/scorers.ts'
 import { createTenancy } from './main/tenancy.ts'
 import type { PlaneVocabulary } from './main/step-plane.ts'
 import type { GuardEvent } from './model/event.ts'
@@ -66,11 +67,12 @@ export async function startSidecar<V extends PlaneVocabulary>(
   try {
     const client = createEngineClient(upstream)
     const isObserved = (): boolean => feed.subscribers > 0
+    const scorer = mode === 'sidecar' ? await openScorer(effective) : undefined
     const tenancy = createTenancy(config.policies.tenants_file, store)
     const shared = { store, observe, tenancy, inspection: toInspection(effective) }
     const serving: ServingPlane =
       mode === 'sidecar'
-        ? createSidecarPlane({ ...shared, effective, kit, log, client, isObserved })
+        ? createSidecarPlane({ ...shared, effective, kit, log, client, isObserved, scorer })
         : createReactivePlane(shared)
     plane = serving
     await serving.start()

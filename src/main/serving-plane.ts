@@ -13,6 +13,7 @@ import type { Log } from '../telemetry/log.ts'
 import type { EngineClient } from './ask-http.ts'
 import type { InspectorParts } from './inspector.ts'
 import type { PolicyStore } from './policy-store.ts'
+import type { ScorerHub } from './scorer-hub.ts'
 import type { Tenancy } from './tenancy.ts'
 
 export type ServingPlane = Pick<ProxyParts, 'admit' | 'wasStopped' | 'readiness' | 'metrics'> & {
@@ -53,6 +54,8 @@ export type PlaneParts<V> = {
   readonly isObserved: () => boolean
   readonly tenancy: (request: AdmissionRequest) => Tenancy
   readonly inspection: Omit<InspectorParts, 'observe'>
+  /** Scores every token; undefined when no model is configured. */
+  readonly scorer: ScorerHub | undefined
 }
 
 /** Programs and vocabularies: from automata in the product, simple ones in tests. */

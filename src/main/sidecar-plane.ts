@@ -11,6 +11,7 @@ import { createAdmission } from './admission.ts'
 import { runCanary } from './canary.ts'
 import { createInspector } from './inspector.ts'
 import { ReadinessWatch } from './readiness.ts'
+import { createWatchers } from './row-watchers.ts'
 import type { Explained, PlaneParts, ServingPlane } from './serving-plane.ts'
 import type { SitePolicy } from './site-policies.ts'
 import { createStepPlane } from './step-plane.ts'
@@ -109,7 +110,7 @@ function explain<V extends PlaneVocabulary>(
 }
 
 function createPlane<V extends PlaneVocabulary>(
-  { effective, kit, log, store, observe, isObserved }: PlaneParts<V>,
+  { effective, kit, log, store, observe, isObserved, scorer }: PlaneParts<V>,
   programFailed: () => void,
 ): Plane<V> {
   const { vllm } = effective.config
@@ -129,7 +130,7 @@ function createPlane<V extends PlaneVocabulary>(
     policy: (_tenant, name) => store.find(name),
     policies: () => store.all(),
     decide: ({ compiled }, findings, context) => decide(compiled, findings, context),
-    watch: () => [],
+    watch: (row, report) => createWatchers(row, report, scorer),
     observe,
     isObserved,
     door: createDoorLog(log, () => performance.now()),
