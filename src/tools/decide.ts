@@ -9,7 +9,7 @@ import { Ajv, type ValidateFunction } from 'ajv'
 import { commit } from './commitment.ts'
 import { type JsonEdit, duplicateKey, editJson } from './json-edit.ts'
 import type { Taint } from './taint.ts'
-import type { ToolPolicy, ToolRule, ValueRule } from './tool-policy.ts'
+import type { ToolPolicy, ToolRule, ValueRule, ValueTest } from './tool-policy.ts'
 import { type Place, refuseValue, valuesAt } from './values.ts'
 
 export type ProposedCall = { readonly name: string; readonly arguments: string }
@@ -152,7 +152,7 @@ function decideValues(
     // The safe value has to be safe itself: a rewrite never makes a call that another rule refuses.
     const { _checkstream_modified: _mark, ...after } = parseObject(text) ?? {}
     const left = refusals(rule, after, context).filter(
-      (one) => one.rule.test.kind !== 'origin' && one.rule.otherwise.kind !== 'note',
+      (one) => !asksOrigin(one.rule.test) && one.rule.otherwise.kind !== 'note',
     )
     if (left.length > 0 || refuseShape(rule, after) !== undefined) {
       return { kind: 'block', arguments: call.arguments, violations }
@@ -170,6 +170,11 @@ function decideValues(
     return { kind: 'step_up', arguments: text, violations, expiresAtMs }
   }
   return { kind: edits.length > 0 ? 'rewrite' : 'allow', arguments: text, violations }
+}
+
+/** A value that the policy itself put there has no origin in the conversation. */
+function asksOrigin(test: ValueTest): boolean {
+  return test.kind === 'origin' || (test.kind === 'any' && test.of.some(asksOrigin))
 }
 
 function refusals(rule: ToolRule, values: unknown, context: ToolContext): Refused[] {

@@ -22,6 +22,8 @@ type Content = {
 
 /** Folded values shorter than this are compared as whole words, not as parts of words. */
 const MIN_PART = 6
+/** Words of letters up to this length (`all`, `day`) are everybody's: untrusted content does not own them. */
+const COMMON_WORD = /^\p{L}{1,3}$/u
 /** Characters kept of one conversation; at the bound the oldest content is forgotten first. */
 const MAX_CHARS = 2 * 1024 * 1024
 
@@ -47,6 +49,7 @@ export class Taint {
     const readings = [value, ...decodings(value)].map(readingOf).filter((one) => one.folded !== '')
     const trusted = readings[0] === undefined ? undefined : from(this.#trusted, [readings[0]])
     if (trusted !== undefined) return { origin: 'trusted', source: trusted }
+    if (COMMON_WORD.test(readings[0]?.folded ?? '')) return { origin: 'unknown' }
     const untrusted = from(this.#untrusted, readings)
     if (untrusted !== undefined) return { origin: 'untrusted', source: untrusted }
     return { origin: 'unknown' }

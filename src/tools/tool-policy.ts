@@ -64,6 +64,8 @@ export type ValueTest =
   | { readonly kind: 'pattern'; readonly pattern: string }
   /** Origins that are fine; `parts` also looks at addresses, links and identifiers inside the value. */
   | { readonly kind: 'origin'; readonly allow: readonly Origin[]; readonly parts?: boolean }
+  /** At least one of them holds: from the user, or on the list. */
+  | { readonly kind: 'any'; readonly of: readonly ValueTest[] }
 
 export type ValueEffect =
   | { readonly kind: 'block' }

@@ -32,12 +32,16 @@ export function refuseValue(test: ValueTest, value: unknown, taint: Taint): stri
       return refuseNumber(test, value)
     case 'origin':
       return refuseOrigin(test, value, taint)
+    case 'any': {
+      const reasons = test.of.map((one) => refuseValue(one, value, taint))
+      return reasons.includes(undefined) ? undefined : reasons.join(' and ')
+    }
     default:
       return typeof value === 'string' ? refuseText(test, value) : 'is not a text'
   }
 }
 
-type TextTest = Exclude<ValueTest, { kind: 'one_of' | 'number' | 'origin' }>
+type TextTest = Exclude<ValueTest, { kind: 'one_of' | 'number' | 'origin' | 'any' }>
 
 function refuseText(test: TextTest, value: string): string | undefined {
   switch (test.kind) {
