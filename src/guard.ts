@@ -15,13 +15,13 @@ import type {
 } from './model/engine.ts'
 import type { GuardEvent } from './model/event.ts'
 import type { Finding, RequestContext } from './model/finding.ts'
-import type { Opened, Step } from './model/step.ts'
+import type { Opened, SamplingParameters, Step } from './model/step.ts'
 import { countStep, createCounters } from './session/counters.ts'
 import type { GuardCounters } from './session/counters.ts'
 import type { GuardLimits } from './session/limits.ts'
 import { RequestHub } from './session/request-hub.ts'
 import type { Latch, RequestEntry, RequestOrigin } from './session/request-hub.ts'
-import { isSameDirective, Row, toDirective } from './session/row.ts'
+import { isSameDirective, Row, toDirective, withoutPlayed } from './session/row.ts'
 import type { Watcher } from './session/row.ts'
 import type { TokenBytes } from './session/row-text.ts'
 import { Seat } from './session/seat.ts'
@@ -34,10 +34,16 @@ export type GuardPolicy = {
   readonly onFailure: 'closed' | 'open' | 'resident'
 }
 
+/** What a rule may ask in the engine: the request, and what its row was opened with. */
+export type StepContext = RequestContext & {
+  readonly sampling: SamplingParameters
+  readonly vocabularyDigest: string
+}
+
 export type GuardParts<P extends GuardPolicy> = {
   /** The policy in force; a function, so that a new revision is used by the next row. */
   readonly policy: (tenant: string, name: string) => P
-  readonly decide: (policy: P, findings: readonly Finding[], context: RequestContext) => Decision
+  readonly decide: (policy: P, findings: readonly Finding[], context: StepContext) => Decision
   readonly vocabulary: (digest: string) => TokenBytes | undefined
   readonly programs: {
     readonly find: (digest: string) => Walk | undefined
@@ -117,8 +123,12 @@ export class Guard<P extends GuardPolicy> {
         touched.push(row)
       }
       try {
-        const noticed = row.session.advance(position[i] ?? 0, token[i] ?? 0, state[i])
-        if (noticed !== 0) this.#incident(seat, row, noticed, position[i] ?? 0)
+        const { session } = row
+        const at = position[i] ?? 0
+        // Apart from the token, so that watchers go back over text that is already shortened.
+        if (at !== session.position) this.#incident(seat, row, session.seek(at), at)
+        const noticed = session.advance(at, token[i] ?? 0, state[i])
+        if (noticed !== 0) this.#incident(seat, row, noticed, at)
       } catch {
         this.#latch(seat, row, 'failed')
       }
@@ -150,7 +160,7 @@ export class Guard<P extends GuardPolicy> {
     const { position, child } = row
     const decision = this.#parts.decide(row.policy, row.findings, this.#context(seat, row))
     this.counters.decisions++
-    const directive = toDirective(decision, position)
+    const directive = withoutPlayed(row, toDirective(decision, position))
     const isChange = !isSameDirective(directive, row.directive)
     if (isChange) this.#direct(seat, row, directive)
     if (!isChange && decision.firings.length === 0) return
@@ -166,7 +176,7 @@ export class Guard<P extends GuardPolicy> {
     seat.change(row, directive)
   }
 
-  #context(seat: Seat<P>, row: Row<P>): RequestContext {
+  #context(seat: Seat<P>, row: Row<P>): StepContext {
     const { opened } = row.session
     const origin = row.entry?.origin
     return {
@@ -177,6 +187,8 @@ export class Guard<P extends GuardPolicy> {
       phase: 'step',
       position: row.position,
       parameters: origin?.parameters ?? {},
+      sampling: opened.sampling,
+      vocabularyDigest: seat.engine.vocabularyDigest,
     }
   }
 

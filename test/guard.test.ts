@@ -134,6 +134,45 @@ describe('Guard', () => {
     expect(rows[0]?.directive.stop).toBeUndefined()
   })
 
+  it('shows watchers the shortened text when a row goes back, before the token that replaces it', () => {
+    const seen: string[] = []
+    const { seat } = stage({
+      watch: (row) => [
+        {
+          advance: () => {
+            seen.push(row.text())
+            return []
+          },
+          rewind: () => seen.push(`<${row.text()}`),
+          close: () => undefined,
+        },
+      ],
+    })
+    seat.step(step({ opened: [opened(0)], ...tokens(0, 1, 0, 'abc') }))
+    seat.step(step(tokens(0, 1, 1, 'x')))
+    expect(seen).toEqual(['abc', '<a', 'ax'])
+  })
+
+  it('plays a forced sequence once while its reason holds, and again after a rewind before it', () => {
+    const { seat } = stage({
+      ...riskParts(),
+      decide: (policy, findings) => ({
+        ...allow(policy.digest),
+        ...(findings.length > 0 ? { force: [104, 105] } : {}),
+        ...(findings.length > 1 ? { adapt: { temperature: 0.1 } } : {}),
+      }),
+    })
+    seat.step(step({ opened: [opened(0)] }))
+    const first = seat.step(step(tokens(0, 1, 0, 'risk'))).rows
+    expect(first).toMatchObject([{ directive: { fromPosition: 4, force: [104, 105] } }])
+    const second = seat.step(step(tokens(0, 1, 4, ' risk'))).rows
+    expect(second).toMatchObject([{ directive: { adapt: { temperature: 0.1 } } }])
+    expect(second[0]?.directive.force).toBeUndefined()
+    seat.step(step(tokens(0, 1, 2, 'ch')))
+    const again = seat.step(step(tokens(0, 1, 4, 'risk'))).rows
+    expect(again).toMatchObject([{ directive: { force: [104, 105] } }])
+  })
+
   it('reads several rows of several steps that arrive as one', () => {
     const { seat, guard } = stage()
     const a = tokens(0, 1, 0, 'ab')

@@ -3,7 +3,7 @@
  * in force. Findings remember their position, so a rewind takes them back with the text.
  */
 import type { Decision } from '../model/decision.ts'
-import type { Directive } from '../model/directive.ts'
+import type { Directive, TokenSet } from '../model/directive.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Latch, RequestEntry } from './request-hub.ts'
 import type { Session } from './session.ts'
@@ -38,6 +38,8 @@ export class Row<P> {
   /** What was last sent; `fromPosition` aside, equal directives are not sent again. */
   directive: Directive = ALLOW
   latch: Latch | undefined
+  /** The sequence that was forced last, and where: it is played once. */
+  forced: { readonly tokens: readonly number[]; readonly at: number } | undefined
   /** Number of the step that touched the row last, so that it is judged once per step. */
   touchedBy = -1
   isClosed = false
@@ -84,6 +86,7 @@ export class Row<P> {
   /** Takes back what was found past `position`; true when there was something. */
   rewind(position: number): boolean {
     for (const watcher of this.watchers) watcher.rewind(position)
+    if (this.forced !== undefined && this.forced.at > position) this.forced = undefined
     const before = this.#findings.length
     while (this.#findings.length > 0 && (this.#foundAt.at(-1) ?? 0) > position) {
       this.#foundAt.pop()
@@ -112,7 +115,7 @@ export function isSameDirective(a: Directive, b: Directive): boolean {
     a.sync === b.sync &&
     a.untilPosition === b.untilPosition &&
     a.stop?.reason === b.stop?.reason &&
-    isSameList(a.deny, b.deny) &&
+    isSameSets(a.deny, b.deny) &&
     isSameList(a.force, b.force) &&
     a.adapt?.temperature === b.adapt?.temperature &&
     a.adapt?.topP === b.adapt?.topP &&
@@ -121,6 +124,35 @@ export function isSameDirective(a: Directive, b: Directive): boolean {
     a.adapt?.repetitionPenalty === b.adapt?.repetitionPenalty
   )
 }
+
+/** A sequence that was played already is not played again while its reason still holds. */
+export function withoutPlayed<P>(row: Row<P>, directive: Directive): Directive {
+  if (directive.force === undefined) return directive
+  const isPlayed = isSameList(directive.force, row.forced?.tokens)
+  if (!isPlayed) {
+    row.forced = { tokens: directive.force, at: directive.fromPosition }
+    return directive
+  }
+  const { fromPosition, sync, adapt, deny, stop } = directive
+  return {
+    fromPosition,
+    sync,
+    ...(adapt === undefined ? {} : { adapt }),
+    ...(deny === undefined ? {} : { deny }),
+    ...(stop === undefined ? {} : { stop }),
+  }
+}
+
+function isSameSets(
+  a: readonly TokenSet[] | undefined,
+  b: readonly TokenSet[] | undefined,
+): boolean {
+  if (a === b) return true
+  return a?.length === b?.length && (a ?? []).every((set, i) => isSameSet(set, b?.[i]))
+}
+
+const isSameSet = (a: TokenSet, b: TokenSet | undefined): boolean =>
+  a === b || (a.invert === b?.invert && isSameList(a.tokens, b.tokens))
 
 function isSameList<T>(a: readonly T[] | undefined, b: readonly T[] | undefined): boolean {
   if (a === b) return true

@@ -53,6 +53,8 @@ export class Session {
   #isViolated = false
   /** Tokens were missed and the engine did not say where its program stands: ours means nothing. */
   #isLost = false
+  /** The next token is the first one after a gap. */
+  #isAfterGap = false
   #position = 0
   /** The lowest position whose snapshot still exists. */
   #oldest = 0
@@ -89,11 +91,11 @@ export class Session {
 
   /** Reads `token` at `position`; `reported` is the engine's state after it. Gives NOTICED bits. */
   advance(position: number, token: number, reported: number | undefined): number {
-    let noticed = position === this.#position ? 0 : this.#seek(position)
+    let noticed = position === this.#position ? 0 : this.seek(position)
     const walk = this.#walk
     if (walk !== undefined) {
       this.#state = walk.next(this.#state, token)
-      if (reported !== this.#state || noticed !== 0) noticed = this.#compare(noticed, reported)
+      if (reported !== this.#state || this.#isAfterGap) noticed |= this.#compare(reported)
       if (!this.#isViolated && !this.#isLost && walk.isDead(this.#state)) {
         this.#isViolated = true
         noticed |= NOTICED.violation
@@ -112,25 +114,30 @@ export class Session {
     return this.#oldest
   }
 
-  #compare(noticed: number, reported: number | undefined): number {
-    const isGap = (noticed & NOTICED.gap) !== 0
+  #compare(reported: number | undefined): number {
+    const isGap = this.#isAfterGap
+    this.#isAfterGap = false
     if (!this.#isCompared || reported === undefined) {
       if (isGap && this.#position > 0) this.#isLost = true
       if (isGap) this.#isCompared = false
-      return noticed
+      return 0
     }
     if (isGap) {
       // What was missed cannot be walked: the engine's word is all there is, and is checked again
       // from here on.
       this.#state = reported
-      return noticed
+      return 0
     }
-    if (reported === this.#state) return noticed
+    if (reported === this.#state) return 0
     this.#isCompared = false
-    return noticed | NOTICED.divergence
+    return NOTICED.divergence
   }
 
-  #seek(position: number): number {
+  /**
+   * Goes to `position`, which is not the present one: back by an assignment, or over a gap. Gives
+   * NOTICED bits. The text is then what it was before the token there.
+   */
+  seek(position: number): number {
     if (position < this.#position && position >= this.#oldest) {
       this.#state = this.#states[position & MASK] ?? 0
       this.text.truncate(this.#lengths[position & MASK] ?? 0)
@@ -140,6 +147,7 @@ export class Session {
     const isBack = position < this.#position
     if (isBack) this.text.truncate(0)
     this.text.appendHole()
+    this.#isAfterGap = true
     this.#state = this.#walk?.start ?? 0
     this.#position = position
     this.#oldest = position

@@ -1,16 +1,17 @@
 /**
  * Deny sets of one stream: each travels once and is named by id afterwards.
  *
- * A set is known by the identity of its object (decisions reuse the sets of their compiled policy).
- * At the bound the set that was not named for longest is forgotten and would travel again under a
+ * A set is known by its content, which is read once per object. At the bound the set that was not named for longest is forgotten and would travel again under a
  * new id; ids are never reused, so a row that still obeys an old id keeps its meaning.
  */
+import { createHash } from 'node:crypto'
 import type { TokenSet } from '../model/directive.ts'
 
 export const MAX_DENY_SETS = 4_096
 
 export class DenySets {
-  readonly #ids = new Map<TokenSet, number>()
+  readonly #ids = new Map<string, number>()
+  readonly #keys = new WeakMap<TokenSet, string>()
   readonly #bound: number
   #next = 1
 
@@ -20,10 +21,11 @@ export class DenySets {
 
   /** The id of the set; `fresh` when the engine has to be told what it is first. */
   name(set: TokenSet): { readonly id: number; readonly fresh: boolean } {
-    const known = this.#ids.get(set)
+    const key = this.#key(set)
+    const known = this.#ids.get(key)
     if (known !== undefined) {
-      this.#ids.delete(set)
-      this.#ids.set(set, known)
+      this.#ids.delete(key)
+      this.#ids.set(key, known)
       return { id: known, fresh: false }
     }
     if (this.#ids.size >= this.#bound) {
@@ -31,8 +33,17 @@ export class DenySets {
       if (oldest.done !== true) this.#ids.delete(oldest.value)
     }
     const id = this.#next++
-    this.#ids.set(set, id)
+    this.#ids.set(key, id)
     return { id, fresh: true }
+  }
+
+  #key(set: TokenSet): string {
+    const known = this.#keys.get(set)
+    if (known !== undefined) return known
+    const hash = createHash('sha256').update(set.invert ? 'i' : 'd')
+    const key = hash.update(Uint32Array.from(set.tokens)).digest('base64')
+    this.#keys.set(set, key)
+    return key
   }
 
   get size(): number {

@@ -25,10 +25,14 @@ function denySets(
   if (directive.deny === undefined) return NONE
   return directive.deny.map((set) => {
     const { id, fresh } = sets.name(set)
-    if (fresh) messages.push({ denySet: { id, invert: set.invert, token: set.tokens } })
+    if (fresh) messages.push({ denySet: { id, invert: set.invert, token: sorted(set.tokens) } })
     return id
   })
 }
+
+/** Sorted and distinct, as the protocol promises. */
+const sorted = (tokens: readonly number[]): readonly number[] =>
+  [...new Set(tokens)].sort((a, b) => a - b)
 
 function toRow(row: RowDirective, deny: readonly number[]): WireRowDirective {
   const { directive } = row
