@@ -18,7 +18,17 @@ const NAMES: readonly (readonly [name: string, path: readonly string[]])[] = [
 const PREFIX = 'CHECKSTREAM_'
 
 /** Read by other parts of the product, not keys of the document. */
-const OTHERS = ['CHECKSTREAM_CONFIG', 'CHECKSTREAM_DATA', 'CHECKSTREAM_URL', 'CHECKSTREAM_KEY']
+const OTHERS = [
+  'CHECKSTREAM_CONFIG',
+  'CHECKSTREAM_DATA',
+  'CHECKSTREAM_URL',
+  'CHECKSTREAM_KEY',
+  // The plugin's, and those of the suites on a real vLLM.
+  'CHECKSTREAM_ON_FAILURE',
+  'CHECKSTREAM_START_TIMEOUT_S',
+  'CHECKSTREAM_VLLM_VENV',
+  'CHECKSTREAM_TEST_MODEL',
+]
 
 export type EnvironmentSettings = {
   readonly settings: readonly Setting[]

@@ -186,8 +186,8 @@ def direct():
 def becomes_ready(guarded):
     guarded.start_sidecar()
     guarded.start_engine()
-    guarded.wait("/health", 240, url="http://vllm", client=direct())
-    guarded.wait("/health/ready", 60)
+    guarded.wait("/health", 420, url="http://vllm", client=direct())
+    guarded.wait("/health/ready", 120)
     return "ready after its canary"
 
 

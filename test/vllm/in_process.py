@@ -68,7 +68,12 @@ def plain(llm):
 
 
 def healthy(llm, note=""):
-    stats = processor_of(llm)._runner._stats
+    runner = processor_of(llm)._runner
+    stats = runner._stats
+    wanted = "V2" if SMALL else "V1"
+    expect(type(runner).__name__ == wanted, f"ran on {type(runner).__name__}, not {wanted}")
+    is_async = runner._worker.asynchronous
+    expect(MODE != "async" or is_async, "async scheduling was not on")
     expect(stats.errors == 0, f"the plugin counted {stats.errors} errors: {stats.last_error}")
     return note
 
