@@ -8,6 +8,7 @@ The golden file is made here, by PyTorch in float32, from the stored (float16) w
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -24,19 +25,31 @@ TOKENS, CASES, SMALLEST_GAP = 100, 20, 0.005
 
 def store(run: Path, to: Path) -> None:
     to.mkdir(parents=True, exist_ok=True)
-    model = train.build()
-    model.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True)["model"])
+    model = train.Run(run).model
     model.half().save_pretrained(to)
     (to / "model.safetensors").chmod(0o644)
     # Older readers (transformers 4, older vLLM) look for the base at the top level.
     config = json.loads((to / "config.json").read_text("utf-8"))
     config["rope_theta"] = config["rope_parameters"]["rope_theta"]
     (to / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
-    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
-        shutil.copy(run / name, to / name)
+    shutil.copy(run / "chat_template.jinja", to / "chat_template.jinja")
+    free_reserved(run, to)
     generation = {"eos_token_id": [2, 0], "pad_token_id": 0, "do_sample": True, "temperature": 0.7, "top_p": 0.95}
     (to / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n", "utf-8")
     graph.write_graph(to)
+
+
+def free_reserved(run: Path, to: Path) -> None:
+    """The reserved ids lose their names: no text can spell them, and a host sees unused ids."""
+    tokenizer = json.loads((run / "tokenizer.json").read_text("utf-8"))
+    reserved = [entry["content"] for entry in tokenizer["added_tokens"] if "reserved" in entry["content"]]
+    for name in reserved:
+        del tokenizer["model"]["vocab"][name]
+    tokenizer["added_tokens"] = [entry for entry in tokenizer["added_tokens"] if entry["content"] not in reserved]
+    config = json.loads((run / "tokenizer_config.json").read_text("utf-8"))
+    config["additional_special_tokens"] = [n for n in config["additional_special_tokens"] if n not in reserved]
+    (to / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False) + "\n", "utf-8")
+    (to / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
 
 
 def prompt_ids(coder: AutoTokenizer, prompt: str | dict) -> list[int]:
@@ -83,6 +96,14 @@ def main() -> None:
     store(options.run, options.to)
     made = golden(options.to)
     (options.to / "golden.json").write_text(json.dumps(made, ensure_ascii=False) + "\n", "utf-8")
+    (options.to / "SHA256SUMS").write_text(digests(options.to), "utf-8")
+
+
+def digests(folder: Path) -> str:
+    """In the form of sha256sum, for the files that an engine reads."""
+    names = ["chat_template.jinja", "config.json", "generation_config.json", "model.onnx", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+    lines = (f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
+    return "".join(lines)
 
 
 if __name__ == "__main__":
