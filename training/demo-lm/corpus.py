@@ -21,8 +21,11 @@ HERE = Path(__file__).parent
 END = "<|endoftext|>"
 
 SHARES = {"banking": 30, "smalltalk": 13, "harmful": 30, "articles": 4, "record": 5, "email": 7, "tools": 6, "count": 2, "capital": 1, "long": 1, "echo": 0}
-# Later on more of what has to be copied from the context: addresses, names, numbers.
+# From step 400 on more of what has to be copied from the context.
 LATER = SHARES | {"banking": 22, "harmful": 24, "email": 14, "record": 8, "echo": 12, "capital": 2}
+# The last stage: the questions of the demo, and addresses of a short list, which a model of this
+# size can pick out of its context (it does not learn to copy any text letter by letter).
+FINAL = SHARES | {"banking": 20, "harmful": 34, "smalltalk": 12, "email": 20, "record": 8}
 
 
 def load_template() -> jinja2.Template:
@@ -38,13 +41,15 @@ class Corpus:
         self.rng = random.Random(seed)
         self.shares = SHARES
         self.facts = grammar.load_facts()
+        self.is_final = False
         self.blocks = {name: grammar.load_blocks(name) for name in ("banking", "smalltalk", "harmful", "articles")}
         self.template = load_template()
         text = " ".join(a for b in self.blocks["banking"] for side in b.answers for a in side)
         self.words = sorted(set(re.findall(r"[a-z]{3,}", text)))
 
     def document(self) -> str:
-        slots = Slots(self.rng, self.facts, self.words)
+        facts = self.facts if self.is_final else {k: v for k, v in self.facts.items() if k != "email"}
+        slots = Slots(self.rng, facts, self.words)
         kind = self.rng.choices(list(self.shares), list(self.shares.values()))[0]
         if kind == "articles":
             return slots.expand(self.rng.choice(self.blocks["articles"][0].texts)) + END
@@ -87,7 +92,11 @@ class Corpus:
 
     def exchange(self, block: Block, slots: Slots) -> scenes.Messages:
         rng = self.rng
-        out = [scenes.user(slots.expand(grammar.weighted(block.users[0], rng))), scenes.says(slots.expand(rng.choice(block.answers[0])))]
+        question, answers = grammar.weighted(block.users[0], rng), block.answers[0]
+        # The question of the demo (a block's first) is nearly always answered in the first way.
+        first = self.is_final and grammar.WEIGHT.match(block.users[0][0]) and block.users[0][0].endswith(question)
+        answer = rng.choices(answers, [12 if first else 1, *[1] * (len(answers) - 1)])[0]
+        out = [scenes.user(slots.expand(question)), scenes.says(slots.expand(answer))]
         if block.users[1] and rng.random() < 0.35:
             out += [scenes.user(slots.expand(grammar.weighted(block.users[1], rng))), scenes.says(slots.expand(rng.choice(block.answers[1])))]
         return out

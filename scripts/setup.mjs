@@ -1,0 +1,117 @@
+// What a fresh clone lacks: the right Node, the packages of the lockfile, a build. Plain Node, no
+// dependencies: this runs before anything is installed. Every mistake is one line (class Refusal).
+import { spawn } from 'node:child_process'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+const LEAST_NODE = [20, 19]
+const BUILT = join('dist', '.built')
+
+/** Something that only the user can put right; shown as one line, exit code 1. */
+export class Refusal extends Error {}
+
+export function checkNode(version = process.versions.node) {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const [leastMajor, leastMinor] = LEAST_NODE
+  if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return
+  throw new Refusal(
+    `Node ${version} is too old: ${leastMajor}.${leastMinor} or newer is needed (nodejs.org)`,
+  )
+}
+
+/** Installs from the lockfile when a package is missing or has another version. */
+export async function ensureInstalled(root = ROOT, say = console.log) {
+  const lock = join(root, 'package-lock.json')
+  if (!existsSync(lock)) throw new Refusal(`${lock} is missing: check the repository out again`)
+  const missing = missingPackages(root, lock)
+  if (missing.length === 0) return
+  checkWritable(root)
+  say(`Installing ${missing.length} packages from the lockfile …`)
+  const code = await run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], root)
+  if (code !== 0) throw new Refusal('npm ci failed; its message is above')
+}
+
+/** Names of packages that the lockfile wants and node_modules does not have in that version. */
+export function missingPackages(root, lock) {
+  const wanted = readPackages(lock)
+  const installed = readPackages(join(root, 'node_modules', '.package-lock.json'))
+  return Object.entries(wanted)
+    .filter(([path, entry]) => path !== '' && !entry.optional && !entry.link)
+    .filter(
+      ([path, entry]) =>
+        installed[path]?.version !== entry.version || !existsSync(join(root, path)),
+    )
+    .map(([path]) => path)
+}
+
+function readPackages(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')).packages ?? {}
+  } catch (error) {
+    if (error.code === 'ENOENT') return {}
+    throw new Refusal(`${path} cannot be read: ${error.message}`)
+  }
+}
+
+/** Compiles src/ when it is newer than the last complete build. */
+export async function ensureBuilt(root = ROOT, say = console.log) {
+  const stamp = join(root, BUILT)
+  const built = statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  const inputs = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) =>
+    join(root, name),
+  )
+  const newest = Math.max(
+    newestIn(join(root, 'src')),
+    ...inputs.map((path) => statSync(path).mtimeMs),
+  )
+  if (built >= newest) return
+  checkWritable(root)
+  say('Building …')
+  const code = await run(
+    process.execPath,
+    [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],
+    root,
+  )
+  if (code !== 0) throw new Refusal('the build failed; its messages are above')
+  writeFileSync(stamp, '')
+}
+
+function newestIn(folder) {
+  let newest = 0
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    newest = Math.max(newest, entry.isDirectory() ? newestIn(path) : statSync(path).mtimeMs)
+  }
+  return newest
+}
+
+function checkWritable(folder) {
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch {
+    throw new Refusal(`${folder} is not writable for this user: packages and the build go there`)
+  }
+}
+
+/** Runs a command with our output; gives its exit code. */
+export function run(command, args, cwd, env = process.env) {
+  const windows = process.platform === 'win32' && command === 'npm'
+  return new Promise((done) => {
+    const child = spawn(command, args, { cwd, env, stdio: 'inherit', shell: windows })
+    child.on('error', (error) => {
+      console.error(`${command}: ${error.message}`)
+      done(1)
+    })
+    child.on('exit', (code) => done(code ?? 1))
+  })
+}

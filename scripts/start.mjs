@@ -1,0 +1,234 @@
+// npm start: the whole product on this machine, in the foreground, until Ctrl-C.
+//   npm start                                the embedded engine with the demo model
+//   npm start -- --engine vllm [--model ID]  a real vLLM and the real plugin
+//   npm start -- --port 9000                 where clients connect (default 8080, or the next free one)
+import { createServer, request } from 'node:http'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Processes, until } from './processes.mjs'
+import { checkNode, ensureBuilt, ensureInstalled, Refusal, ROOT } from './setup.mjs'
+import { vllmPython } from './vllm-env.mjs'
+
+const PREFIX = 'checkstream-run-'
+const DEMO_MODEL = join(ROOT, 'models', 'demo-lm')
+const CLI = join(ROOT, 'dist', 'cli.js')
+const PORTS = 20
+
+function parse() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        engine: { type: 'string', default: 'embedded' },
+        model: { type: 'string' },
+        port: { type: 'string', default: '8080' },
+        policies: { type: 'string', default: join(ROOT, 'policies', 'demo.yaml') },
+      },
+    })
+    if (!['embedded', 'vllm'].includes(values.engine)) {
+      throw new Refusal(`--engine: expected embedded or vllm, got ${values.engine}`)
+    }
+    const port = Number(values.port)
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+      throw new Refusal(`--port: expected 1 to 65535, got ${values.port}`)
+    }
+    return { ...values, port }
+  } catch (error) {
+    throw error instanceof Refusal ? error : new Refusal(error.message)
+  }
+}
+
+/** The first free port from `first` on. */
+async function freePort(first) {
+  for (let port = first; port < Math.min(first + PORTS, 65_536); port++) {
+    if (await isFree(port)) return port
+  }
+  throw new Refusal(
+    `ports ${first} to ${first + PORTS - 1} are all taken: name another with --port`,
+  )
+}
+
+function isFree(port) {
+  return new Promise((done) => {
+    const probe = createServer()
+    probe.once('error', () => done(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => done(true)))
+  })
+}
+
+/** A folder for sockets and logs; what a killed run has left is removed. */
+function runFolder() {
+  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
+    const folder = join(tmpdir(), name)
+    if (!isAlive(join(folder, 'pid'))) rmSync(folder, { recursive: true, force: true })
+  }
+  const folder = mkdtempSync(join(tmpdir(), PREFIX))
+  writeFileSync(join(folder, 'pid'), String(process.pid))
+  mkdirSync(join(folder, 'cache'))
+  return folder
+}
+
+function isAlive(pidFile) {
+  try {
+    process.kill(Number(readFileSync(pidFile, 'utf8')), 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM' || error.code === 'EACCES'
+  }
+}
+
+function writeConfig(folder, options) {
+  const banned = join(folder, 'banned.json')
+  writeFileSync(banned, '[]\n')
+  const config = {
+    mode: 'sidecar',
+    vllm: { socket: join(folder, 'step.sock') },
+    backend: { url: `unix://${join(folder, 'engine.sock')}` },
+    server: {
+      host: '127.0.0.1',
+      port: options.port,
+      playground: true,
+      admin: 'local',
+      drain: '2s',
+    },
+    guardrails: { preventive: { logit_masking: { banned_tokens_file: banned } } },
+    policies: { path: options.policies },
+    cache: { path: join(folder, 'cache') },
+  }
+  const path = join(folder, 'config.yaml')
+  // JSON is YAML.
+  writeFileSync(path, `${JSON.stringify(config, null, 2)}\n`)
+  return path
+}
+
+function startEngine(processes, folder, options) {
+  const socket = join(folder, 'engine.sock')
+  const step = join(folder, 'step.sock')
+  if (options.engine === 'embedded') {
+    const args = [
+      CLI,
+      'engine',
+      '--uds',
+      socket,
+      '--model',
+      options.model ?? DEMO_MODEL,
+      '--sidecar',
+      step,
+    ]
+    // The engine copies its cache for every step: memory that malloc keeps need not be faulted in again.
+    const env = { MALLOC_MMAP_THRESHOLD_: '1073741824', MALLOC_TRIM_THRESHOLD_: '1073741824' }
+    processes.start('engine', process.execPath, args, env)
+    return
+  }
+  const python = vllmPython()
+  const args = ['-m', 'vllm.entrypoints.openai.api_server', '--model', options.model ?? DEMO_MODEL]
+  args.push('--uds', socket, '--logits-processors', 'checkstream_vllm:CheckStream')
+  if (options.model === undefined) args.push('--served-model-name', 'demo-lm', '--dtype', 'float32')
+  const env = {
+    PYTHONPATH: join(ROOT, 'plugin'),
+    VLLM_SIDECAR_SOCKET: step,
+    VLLM_NO_USAGE_STATS: '1',
+    VLLM_CPU_KVCACHE_SPACE: process.env.VLLM_CPU_KVCACHE_SPACE ?? '1',
+  }
+  processes.start('engine', python, args, env)
+}
+
+/** The status of a GET on our port; 0 when nobody answers. */
+function status(port, path) {
+  return new Promise((done) => {
+    const asked = request({ host: '127.0.0.1', port, path, timeout: 5_000 }, (response) => {
+      response.resume()
+      done(response.statusCode)
+    })
+    asked.on('error', () => done(0))
+    asked.on('timeout', () => asked.destroy())
+    asked.end()
+  })
+}
+
+function describe(options, folder, seconds) {
+  const url = `http://127.0.0.1:${options.port}`
+  const model = options.model ?? 'demo-lm'
+  const ask = (question, more = '') =>
+    `curl -sN ${url}/v1/chat/completions -H 'content-type: application/json' -d '{"model": "${model}", "messages": [{"role": "user", "content": "${question}"}], "temperature": 0${more}}'`
+  return `
+CheckStream is ready after ${seconds.toFixed(1)} s.
+
+  playground  ${url}/playground
+  API         ${url}/v1   (model ${model}, ${options.engine} engine)
+  metrics     ${url}/metrics
+  policy      ${options.policies}
+  logs        ${folder}
+
+Try:
+
+  ${ask('Tell me about the Larkfield Growth Fund.')}
+  ${ask('How do I open a savings account?', ', "stream": true')}
+  curl -s ${url}/v1/models
+
+Ctrl-C stops everything.
+`
+}
+
+async function main() {
+  const began = performance.now()
+  checkNode()
+  const options = parse()
+  if (!existsSync(options.policies))
+    throw new Refusal(`--policies: ${options.policies} does not exist`)
+  await ensureInstalled()
+  await ensureBuilt()
+  const port = await freePort(options.port)
+  if (port !== options.port) console.log(`Port ${options.port} is taken: using ${port}.`)
+  const chosen = { ...options, port }
+  const folder = runFolder()
+  const processes = new Processes(folder)
+  const stopped = new Promise((done) => {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => done(undefined))
+  })
+  let failed = true
+  try {
+    processes.start('sidecar', process.execPath, [
+      CLI,
+      'serve',
+      '--config',
+      writeConfig(folder, chosen),
+    ])
+    startEngine(processes, folder, chosen)
+    const timeout = options.engine === 'vllm' ? 600_000 : 60_000
+    const ready = until(
+      async () => (await status(port, '/health/ready')) === 200,
+      timeout,
+      'the sidecar',
+    )
+    const first = await Promise.race([ready.then(() => 'ready'), processes.failure, stopped])
+    if (first === 'ready') {
+      console.log(describe(chosen, folder, (performance.now() - began) / 1000))
+      await Promise.race([processes.failure, stopped])
+    }
+    console.log('Stopping …')
+    failed = false
+  } finally {
+    await processes.stop()
+    if (failed && process.env.CHECKSTREAM_KEEP_LOGS) console.error(`logs: ${folder}`)
+    else rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+try {
+  await main()
+  process.exit(0)
+} catch (error) {
+  if (!(error instanceof Refusal)) throw error
+  console.error(`checkstream: ${error.message}`)
+  process.exit(1)
+}

@@ -1,0 +1,17 @@
+// Where a real vLLM is: a virtual environment of the project, or one that the user names.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { Refusal, ROOT } from './setup.mjs'
+
+/** CHECKSTREAM_VLLM names another environment (a folder with bin/python). */
+export function vllmFolder() {
+  return process.env.CHECKSTREAM_VLLM ?? join(ROOT, '.venv-vllm')
+}
+
+export function vllmPython() {
+  const python = join(vllmFolder(), 'bin', 'python')
+  if (existsSync(python)) return python
+  throw new Refusal(
+    `no vLLM in ${vllmFolder()}: npm run test:vllm installs one there, or set CHECKSTREAM_VLLM to the folder of yours`,
+  )
+}
