@@ -38,7 +38,7 @@ export class Processes {
       this.#failed(new Refusal(`the ${name} ended (${reason}): ${lastLine(log)}`))
     }
     child.on('error', (error) => ended(error.message))
-    child.on('exit', (code, signal) => ended(signal ?? `exit code ${code}`))
+    child.on('exit', (code, by) => ended(by ?? `exit code ${code}`))
     return child
   }
 
@@ -92,10 +92,10 @@ export function lastLine(log) {
 
 /** Asks `probe` until it says true; throws a Refusal after `timeoutMs`. */
 export async function until(probe, timeoutMs, what) {
-  const end = Date.now() + timeoutMs
+  const last = Date.now() + timeoutMs
   for (;;) {
     if (await probe()) return
-    if (Date.now() > end) throw new Refusal(`${what} was not ready within ${timeoutMs / 1000} s`)
+    if (Date.now() > last) throw new Refusal(`${what} was not ready within ${timeoutMs / 1000} s`)
     await sleep(50)
   }
 }

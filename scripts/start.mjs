@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Processes, until } from './processes.mjs'
 import { checkNode, ensureBuilt, ensureInstalled, Refusal, ROOT } from './setup.mjs'
@@ -32,6 +32,7 @@ function parse() {
         model: { type: 'string' },
         port: { type: 'string', default: '8080' },
         policies: { type: 'string', default: join(ROOT, 'policies', 'demo.yaml') },
+        'keep-logs': { type: 'boolean', default: false },
       },
     })
     if (!['embedded', 'vllm'].includes(values.engine)) {
@@ -157,7 +158,10 @@ function status(port, path) {
 
 function describe(options, folder, seconds) {
   const url = `http://127.0.0.1:${options.port}`
-  const model = options.model ?? 'demo-lm'
+  const model =
+    options.engine === 'embedded'
+      ? basename(options.model ?? DEMO_MODEL)
+      : (options.model ?? 'demo-lm')
   const ask = (question, more = '') =>
     `curl -sN ${url}/v1/chat/completions -H 'content-type: application/json' -d '{"model": "${model}", "messages": [{"role": "user", "content": "${question}"}], "temperature": 0${more}}'`
   return `
@@ -195,7 +199,6 @@ async function main() {
   const stopped = new Promise((done) => {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => done(undefined))
   })
-  let failed = true
   try {
     processes.start('sidecar', process.execPath, [
       CLI,
@@ -216,10 +219,9 @@ async function main() {
       await Promise.race([processes.failure, stopped])
     }
     console.log('Stopping …')
-    failed = false
   } finally {
     await processes.stop()
-    if (failed && process.env.CHECKSTREAM_KEEP_LOGS) console.error(`logs: ${folder}`)
+    if (options['keep-logs']) console.log(`Logs and sockets: ${folder}`)
     else rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -3,15 +3,15 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Refusal, ROOT } from './setup.mjs'
 
-/** CHECKSTREAM_VLLM names another environment (a folder with bin/python). */
+/** VLLM_VENV names another environment (a folder with bin/python). */
 export function vllmFolder() {
-  return process.env.CHECKSTREAM_VLLM ?? join(ROOT, '.venv-vllm')
+  return process.env.VLLM_VENV ?? join(ROOT, '.venv-vllm')
 }
 
 export function vllmPython() {
   const python = join(vllmFolder(), 'bin', 'python')
   if (existsSync(python)) return python
   throw new Refusal(
-    `no vLLM in ${vllmFolder()}: npm run test:vllm installs one there, or set CHECKSTREAM_VLLM to the folder of yours`,
+    `no vLLM in ${vllmFolder()}: npm run test:vllm installs one there, or set VLLM_VENV to the folder of yours`,
   )
 }

@@ -140,7 +140,8 @@ export class Incoming {
     part.size += chunk.data.length
     if (part.size < part.total) return
     this.#programs.delete(digest)
-    this.#finish(digest, Buffer.concat(part.chunks))
+    // A plain Uint8Array: slices of a Buffer would share its pool.
+    this.#finish(digest, new Uint8Array(Buffer.concat(part.chunks)))
   }
 
   /** A program that cannot run is refused; what is in force stays. */

@@ -1,6 +1,6 @@
 """Trains the demo model: a Llama of 2.9 million parameters, on two cores in under half an hour.
 
-Two stages: the whole corpus; then a short one that leans on the questions of the demo.
+Three stages: the whole corpus; then the questions of the demo; then long contexts.
 
     python train.py [--out RUN] [--quick] [--threads 2]
 
@@ -45,8 +45,16 @@ class Stage:
     copy: tuple[int, int] | None
 
 
-STAGES = [Stage(720, 40, 30, 1.0, 0.4, (400, 560)), Stage(140, 12, 8, 0.5, 0.8, None)]
-QUICK = [Stage(30, 2, 5, 1.0, 0.4, (10, 20)), Stage(10, 2, 2, 0.5, 0.8, None)]
+STAGES = [Stage(720, 40, 30, 1.0, 0.4, (400, 560)), Stage(120, 10, 6, 0.5, 0.8, None), Stage(70, 70, 5, 0.4, 0.8, None)]
+QUICK = [Stage(30, 2, 5, 1.0, 0.4, (10, 20)), Stage(10, 2, 2, 0.5, 0.8, None), Stage(4, 4, 1, 0.4, 0.8, None)]
+
+
+SHAPE = dict(
+    vocab_size=bpe.SIZE, hidden_size=192, intermediate_size=576, num_hidden_layers=5,
+    num_attention_heads=6, num_key_value_heads=2, head_dim=32, tie_word_embeddings=True,
+    max_position_embeddings=CONTEXT, rms_norm_eps=1e-5, initializer_range=0.02,
+    bos_token_id=None, eos_token_id=2, pad_token_id=0,
+)  # fmt: skip
 
 
 class Batches:
@@ -156,7 +164,7 @@ class Run:
             optimizer.load_state_dict(saved)
 
     def next_stage(self) -> None:
-        self.stage, self.step = 1, 0
+        self.stage, self.step = self.stage + 1, 0
         self.optimizers = optimizers_of(self.model)
 
     def save(self) -> None:
@@ -208,9 +216,9 @@ def main() -> None:
         bpe.save(bpe.train(SEED), out, CONTEXT)
     run, stages = Run(out), QUICK if options.quick else STAGES
     train_stage(run, stages[run.stage])
-    if run.stage == 0:
+    while run.stage + 1 < len(stages):
         run.next_stage()
-        train_stage(run, stages[1])
+        train_stage(run, stages[run.stage])
 
 
 if __name__ == "__main__":
