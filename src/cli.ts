@@ -32,6 +32,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'run the embedded engine in the place of vLLM',
     load: async () => (await import('./engine/engine-cli.ts')).runEngine,
   },
+  eval: {
+    summary: 'measure a classifier on labelled files',
+    load: async () => (await import('./classifiers/eval-cli.ts')).runEval,
+  },
+  calibrate: {
+    summary: "turn the site's own traffic into thresholds",
+    load: async () => (await import('./classifiers/calibrate-cli.ts')).runCalibrate,
+  },
   watch: {
     summary: 'the live view in a terminal',
     load: async () => (await import('./watch/watch-cli.ts')).runWatch,

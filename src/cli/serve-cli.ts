@@ -2,8 +2,12 @@
 import process from 'node:process'
 import { loadConfig } from '../config/file.ts'
 import { FLAG_OPTIONS, toFlagSettings } from '../config/flags.ts'
+import type { EffectiveConfig } from '../config/layers.ts'
 import { startSidecar } from '../main.ts'
 import { createProgramKit } from '../main/program-kit.ts'
+import { GuardError } from '../model/errors.ts'
+import { createVocabularyCache } from '../vocabulary/file.ts'
+import type { Vocabulary } from '../vocabulary/vocabulary.ts'
 import { readFlags } from './flags.ts'
 
 const HELP = `checkstream serve [--config FILE] [flags]
@@ -23,9 +27,9 @@ export async function runServe(argv: readonly string[]): Promise<number> {
     return 0
   }
   const file = typeof values['config'] === 'string' ? values['config'] : undefined
-  const effective = loadConfig({ file, flags: toFlagSettings(values) })
   const ended = untilSignal()
-  const kit = createProgramKit(process.env)
+  const effective = loadConfig({ file, flags: toFlagSettings(values) })
+  const kit = createProgramKit(process.env, openCache(effective.config.cache))
   const sidecar = await startSidecar(effective, kit)
   const reload = (): void => void sidecar.reload()
   process.on('SIGHUP', reload)
@@ -34,6 +38,22 @@ export async function runServe(argv: readonly string[]): Promise<number> {
   await sidecar.stop()
   await kit.close()
   return 0
+}
+
+/** Vocabularies on disk. A folder that cannot be written costs a transfer per start, no more. */
+function openCache({ path, max_size }: EffectiveConfig['config']['cache']) {
+  const cache = createVocabularyCache(path, { maxBytes: max_size })
+  return {
+    load: (digest: string) => Promise.resolve(cache.get(digest)),
+    save: (vocabulary: Vocabulary) => {
+      try {
+        cache.put(vocabulary)
+      } catch (error) {
+        console.error(`cache.path: ${GuardError.from(error, 'config_invalid').message}`)
+      }
+      return Promise.resolve()
+    },
+  }
 }
 
 function untilSignal(): Promise<void> {

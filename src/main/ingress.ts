@@ -12,6 +12,9 @@ import { scanText } from '../policy/scan.ts'
 import type { Problem } from '../proxy/answers.ts'
 import type { Body } from '../proxy/requests.ts'
 import type { Dialect } from '../proxy/routes.ts'
+import { readIngress } from '../stream/ingress.ts'
+import { editJson } from '../tools/json-edit.ts'
+import { DIALECTS } from './answer-guard.ts'
 
 export type Inspected = {
   /** The body to send, when a rule changed it. */
@@ -69,47 +72,12 @@ function unique(effects: readonly TextEffect[]): readonly TextEffect[] {
   return [...new Map(effects.map((effect) => [JSON.stringify(effect), effect])).values()]
 }
 
-const FIELDS: Readonly<Record<Dialect, readonly string[]>> = {
-  chat: ['messages', 'tools'],
-  completions: ['prompt', 'suffix'],
-  responses: ['instructions', 'input', 'tools'],
-  messages: ['system', 'messages', 'tools'],
-}
-/** Members whose strings are read: everything that a model reads as text. */
-const READ = new Set([
-  'content',
-  'text',
-  'input',
-  'output',
-  'arguments',
-  'description',
-  'reasoning',
-])
-/** Members that are walked on the way to them. */
-const WALKED = new Set(['function', 'tool_calls', 'parameters', 'properties', 'input_schema'])
-const MAX_DEPTH = 16
-
 /** The body with every text that a model will read replaced by what `look` gives for it. */
 function mapTexts(body: Body, dialect: Dialect, look: (text: string) => string): Body {
-  const changed = FIELDS[dialect].flatMap((field) =>
-    Object.hasOwn(body, field) ? [[field, walk(body[field], look, true, 0)] as const] : [],
-  )
-  return { ...body, ...Object.fromEntries(changed) }
-}
-
-function walk(
-  value: unknown,
-  look: (text: string) => string,
-  isText: boolean,
-  depth: number,
-): unknown {
-  if (typeof value === 'string') return isText && value !== '' ? look(value) : value
-  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return value
-  if (Array.isArray(value)) return value.map((item: unknown) => walk(item, look, isText, depth + 1))
-  const pairs = Object.entries(value).map(([key, child]: [string, unknown]) => {
-    const isRead = READ.has(key)
-    const isOpen = isRead || WALKED.has(key) || (typeof child === 'object' && !isText)
-    return [key, isOpen ? walk(child, look, isRead, depth + 1) : child]
+  const edits = readIngress(DIALECTS[dialect], body).flatMap(({ path, text }) => {
+    const edited = look(text)
+    return edited === text ? [] : [{ path, value: JSON.stringify(edited) }]
   })
-  return Object.fromEntries(pairs) as unknown
+  if (edits.length === 0) return body
+  return JSON.parse(editJson(JSON.stringify(body), edits)) as Body
 }
