@@ -1,21 +1,22 @@
-import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { runCli } from '../src/cli/commands.ts'
 
-const ROOT = join(import.meta.dirname, '..')
-const run = (...argv: string[]) => {
-  const tsx = join(ROOT, 'node_modules/tsx/dist/cli.mjs')
-  const done = spawnSync(process.execPath, [tsx, join(ROOT, 'src/cli.ts'), ...argv], {
-    encoding: 'utf8',
-    env: { PATH: process.env['PATH'] },
-  })
-  return { code: done.status, out: done.stdout, error: done.stderr.trim() }
+afterEach(() => vi.restoreAllMocks())
+
+async function run(...argv: string[]) {
+  const out = vi.spyOn(console, 'log').mockImplementation(() => undefined)
+  const error = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+  const code = await runCli(argv)
+  const text = (calls: readonly unknown[][]) => calls.map((call) => String(call[0])).join('\n')
+  const said = { code, out: text(out.mock.calls), error: text(error.mock.calls) }
+  vi.restoreAllMocks()
+  return said
 }
 
 describe('checkstream', () => {
-  it('lists its commands', () => {
-    expect(run('help').out).toMatch(/config +print the effective configuration/)
-    expect(run('--version').out).toMatch(/^\d+\.\d+\.\d+\n$/)
+  it('lists its commands', async () => {
+    expect((await run('help')).out).toMatch(/config +print the effective configuration/)
+    expect((await run('--version')).out).toMatch(/^\d+\.\d+\.\d+$/)
   })
 
   it.each([
@@ -25,15 +26,15 @@ describe('checkstream', () => {
     [['config', '--config', '/nowhere.yaml'], '/nowhere.yaml: no such file'],
     [['config', 'extra'], 'unexpected argument extra'],
     [['watch', '--nope'], "Unknown option '--nope'"],
-  ])('answers %j with one clear line and exit code 2', (argv, message) => {
-    const { code, error } = run(...argv)
+  ])('answers %j with one clear line and exit code 2', async (argv, message) => {
+    const { code, error } = await run(...argv)
     expect(error.split('\n')).toHaveLength(1)
     expect(error).toContain(message)
     expect(code).toBe(2)
   })
 
-  it('prints the effective configuration with origins', () => {
-    const { out, code } = run(
+  it('prints the effective configuration with origins', async () => {
+    const { out, code } = await run(
       'config',
       '--port',
       '9000',
@@ -44,7 +45,7 @@ describe('checkstream', () => {
     expect(out).toMatch(/^# mode in force: proxy$/m)
     expect(out).toMatch(/^server\.port: 9000 +# flag --port$/m)
     expect(out).toMatch(/^server\.timeout: 5m +# file test\/data\/config\/config\.yaml:3:3$/m)
-    const { values } = JSON.parse(run('config', '--json').out) as { values: object }
+    const { values } = JSON.parse((await run('config', '--json')).out) as { values: object }
     expect(values).toHaveProperty(['server.port', 'from'], 'default')
   })
 })
