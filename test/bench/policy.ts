@@ -1,0 +1,128 @@
+/**
+ * What policies cost: `decide` for one step of 64 rows under 100 rules, and the compile of 100 rules
+ * with 2 000 phrases. `npm run bench:policy`; `-- --json`, `-- --record`; `-- --fuzz` breaks 50 000
+ * documents instead.
+ *
+ * Held fixed: one findings list a row (two matches, five verdicts, one of them above a threshold), a
+ * quarter of the rows firing. Decisions are summed up, so that none is optimised away.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { resolve } from 'node:path'
+import type { Finding } from '../../src/model/finding.ts'
+import { compilePolicy } from '../../src/policy/compile.ts'
+import { decide } from '../../src/policy/decide.ts'
+import { readPolicy } from '../../src/policy/document.ts'
+import { prepareScan } from '../../src/policy/scan.ts'
+import { compileInWorker } from '../../src/policy/worker.ts'
+import { context } from '../policy/findings.ts'
+import { fuzzPolicies } from '../policy/fuzz.ts'
+import { RULES, TEXT, largePolicy } from './large-policy.ts'
+
+const ROWS = 64
+const ROUNDS = 2_000
+
+const argv = new Set(process.argv.slice(2))
+const median = (list: readonly number[]): number =>
+  list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN
+const quantile = (list: readonly number[], q: number): number =>
+  list.toSorted((a, b) => a - b)[Math.floor(list.length * q)] ?? Number.NaN
+const round = (n: number): number => Math.round(n * 10) / 10
+
+function rows(idOf: (text: string) => string): Finding[][] {
+  const models = [
+    'toxicity_detector',
+    'finance_regulatory',
+    'prompt_injection',
+    'self_harm',
+    'risk',
+  ]
+  return Array.from({ length: ROWS }, (_, row) => {
+    const isFiring = row % 4 === 0
+    const verdicts = models.map((model, i): Finding => {
+      const probability = isFiring && i === 0 ? 0.75 : 0.1
+      const about = { model, label: model, probability, span: [0, 9] as const, digest: '' }
+      return { kind: 'verdict', position: 40, verdict: about }
+    })
+    const matches = (isFiring ? [row, row + 1] : []).map((n): Finding => {
+      return { kind: 'match', ban: idOf(TEXT(n)), start: 10 * n, end: 10 * n + 8, position: 40 }
+    })
+    return [...matches, ...verdicts]
+  })
+}
+
+async function measure(): Promise<Record<string, number>> {
+  const text = largePolicy(2_000)
+  const compiles: number[] = []
+  const automata: number[] = []
+  const workers: number[] = []
+  let policy = compileOne(text)
+  for (let i = 0; i < 7; i++) {
+    const fresh = largePolicy(2_000, `r${i}`)
+    const start = performance.now()
+    policy = compileOne(fresh)
+    const compiled = performance.now()
+    prepareScan(policy)
+    compiles.push(performance.now() - start)
+    automata.push(performance.now() - compiled)
+    const asked = performance.now()
+    await compileInWorker([{ file: 'large.yaml', text: fresh }])
+    workers.push(performance.now() - asked)
+  }
+  const ids = new Map(policy.texts.map((t) => [t.text.replace(/ r\d+$/, ''), t.id]))
+  const findings = rows((t) => ids.get(t) ?? '')
+  const steps: number[] = []
+  let firings = 0
+  for (let i = 0; i < ROUNDS; i++) {
+    const start = performance.now()
+    for (const found of findings) firings += decide(policy, found, context).firings.length
+    steps.push((performance.now() - start) * 1_000)
+  }
+  return {
+    rules: RULES,
+    rows: ROWS,
+    firings_per_step: firings / ROUNDS,
+    decide_us_p50: round(median(steps)),
+    decide_us_p99: round(quantile(steps, 0.99)),
+    phrases: 2_000,
+    compile_ms: round(median(compiles)),
+    automaton_ms: round(median(automata)),
+    worker_ms: round(median(workers)),
+  }
+}
+
+function compileOne(text: string) {
+  const { source, problems } = readPolicy(text, 'large.yaml')
+  if (source === undefined) throw new Error(JSON.stringify(problems))
+  const { policy, problems: more } = compilePolicy(source, [source], { nowMs: 0 })
+  if (policy === undefined) throw new Error(JSON.stringify(more))
+  return policy
+}
+
+function fuzz(): Record<string, number> {
+  const data = readFileSync(
+    resolve(import.meta.dirname, '../data/policy/legacy-rules.yaml'),
+    'utf8',
+  )
+  const small = readFileSync(resolve(import.meta.dirname, '../data/policy/small.yaml'), 'utf8')
+  const documents = 50_000
+  const { policies, slowestMs } = fuzzPolicies([small, small, small, small, data], documents, 7)
+  return { documents, policies, crashes: 0, slowest_ms: round(slowestMs) }
+}
+
+const isFuzz = argv.has('--fuzz')
+const result = isFuzz ? fuzz() : await measure()
+if (argv.has('--record')) {
+  const folder = resolve(import.meta.dirname, 'record')
+  mkdirSync(folder, { recursive: true })
+  const about = {
+    date: new Date().toISOString().slice(0, 10),
+    cpu: cpus()[0]?.model ?? '',
+    node: process.version,
+  }
+  const file = resolve(folder, isFuzz ? 'policy-fuzz.json' : 'policy.json')
+  writeFileSync(file, `${JSON.stringify({ ...about, ...result }, undefined, 2)}\n`)
+}
+if (argv.has('--json')) console.log(JSON.stringify(result))
+else for (const [key, value] of Object.entries(result)) console.log(`${key.padEnd(18)} ${value}`)
+process.exit(0)
