@@ -40,6 +40,9 @@ const machinesOf = new WeakMap<CompiledPolicy, Machines>()
 /** Automata by their texts: a reload that changes no text compiles none. The last few are kept. */
 const automata = new Map<string, Automaton>()
 const MAX_AUTOMATA = 16
+/** Names of policies that were scanned for; at most as many as there are policies. */
+const scanned = new Set<string>()
+export const isScanned = (name: string): boolean => scanned.has(name)
 
 /**
  * Compiles what the policy scans for; at the first scan otherwise. Throws GuardError for a text that
@@ -84,6 +87,7 @@ function automatonOf(texts: readonly Ban[]): Automaton {
 
 export function createPolicyScanner(policy: CompiledPolicy): PolicyScanner {
   const { automaton, linear } = prepareScan(policy)
+  scanned.add(policy.name)
   const phrases = automaton === undefined ? undefined : createTextScanner(automaton)
   const patterns = linear.map((pattern) => new LinearScanner(pattern))
   let length = 0

@@ -18,6 +18,7 @@ import { COMBINED } from './library.ts'
 import type { PolicyFile, PolicyLibrary } from './library.ts'
 import type { Problem } from './problem.ts'
 import { refuseErrors } from './problem.ts'
+import { isScanned, prepareScan } from './scan.ts'
 
 /** A worker that takes longer is ended, and the set refused: hostile text must not compile forever. */
 const DEADLINE_MS = 30_000
@@ -55,7 +56,10 @@ async function assemble(
     await setImmediate()
     const { policy, problems } = compilePolicy(source, sources, options)
     refuseErrors(problems)
-    if (policy !== undefined) policies.set(policy.name, policy)
+    if (policy === undefined) continue
+    policies.set(policy.name, policy)
+    // What is scanned for now is scanned for the moment that the new set is in force.
+    if (isScanned(policy.name)) prepareScan(policy)
   }
   await setImmediate()
   const [only] = policies.values()
@@ -65,6 +69,8 @@ async function assemble(
   const { policy: combined, problems } = compileCombined(COMBINED, sources, options)
   refuseErrors(problems)
   if (combined === undefined) throw new GuardError('policy_invalid', 'no policy could be read')
+  await setImmediate()
+  if (isScanned(COMBINED)) prepareScan(combined)
   return { policies, combined, sources, warnings }
 }
 
@@ -110,16 +116,19 @@ function keepIdle(worker: Worker): void {
     return
   }
   worker.unref()
-  const forget = (): void => {
-    if (idle === worker) idle = undefined
-  }
-  worker.once('exit', forget)
-  worker.once('error', forget)
   idle = worker
 }
 
-/** From source the worker needs the loader of TypeScript first; built code needs none. */
 function startWorker(): Worker {
+  const worker = newWorker()
+  const forget = (): void => {
+    if (idle === worker) idle = undefined
+  }
+  return worker.on('exit', forget).on('error', forget)
+}
+
+/** From source the worker needs the loader of TypeScript first; built code needs none. */
+function newWorker(): Worker {
   const limits = { resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB } }
   if (!import.meta.url.endsWith('.ts')) {
     return new Worker(new URL('./compile-worker.js', import.meta.url), limits)
