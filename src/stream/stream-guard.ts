@@ -27,17 +27,11 @@ import {
   type StreamOptions,
   DEFAULT_LIMITS,
 } from './guard-options.ts'
-import { bringsContent, findingsOf, inOrder, spanPast, startOf, unseenEchoes } from './findings.ts'
+import { findingsOf, inOrder, startOf, unseenEchoes } from './findings.ts'
 import { Channel } from './holdback.ts'
-import { type HeldFrame, type Span, releaseFrame } from './release.ts'
+import { Outbox } from './outbox.ts'
+import type { HeldFrame, Span } from './release.ts'
 import { type SseFrame, type SseParser, createSseParser, writeComment, writeFrame } from './sse.ts'
-
-/** What waits: a frame of the upstream, text of ours, the end of a choice, or a frame without text. */
-type Entry =
-  | HeldFrame
-  | { readonly kind: 'passing'; readonly frame: SseFrame }
-  | { readonly kind: 'text'; readonly choice: number }
-  | { readonly kind: 'stop'; readonly choice: number; readonly text: () => string }
 
 /** The answer to a `JudgeJob`; `from` of the job's text is added to the verdicts' spans. */
 export type Settlement = {
@@ -77,9 +71,8 @@ class Guard implements StreamGuard {
   readonly #calls: CallBook
   readonly #choices: Choices
   readonly #channels = new Map<string, Channel>()
-  #queue: Entry[] = []
+  readonly #outbox: Outbox
   #out: Uint8Array[] = []
-  #queuedBytes = 0
   #usage: Usage | undefined
   #tokens = 0
   #hasEnded = false
@@ -94,14 +87,27 @@ class Guard implements StreamGuard {
     this.#calls = new CallBook(options.decideCall, this.#limits.maxArgumentChars, (call, outcome) =>
       this.#choices.noteCall(call, outcome),
     )
+    this.#outbox = new Outbox({
+      options,
+      dialect: this.#dialect,
+      calls: this.#calls,
+      choices: this.#choices,
+      channels: this.#channels,
+      send: (bytes) => void this.#out.push(bytes),
+      write: (frames) => this.#write(frames),
+      beforePassing: (frame) => {
+        if (frame.data === '[DONE]') this.#comment()
+      },
+      stop: (choice, text, isLast) => this.#releaseStop(choice, text, isLast),
+    })
   }
 
   get heldBytes(): number {
-    return this.#queuedBytes + this.#parser.pendingBytes
+    return this.#outbox.bytes + this.#parser.pendingBytes
   }
 
   get finished(): boolean {
-    return this.stopped || (this.#hasEnded && this.#queue.length === 0)
+    return this.stopped || (this.#hasEnded && this.#outbox.isEmpty)
   }
 
   get decisions(): readonly StreamDecision[] {
@@ -121,7 +127,7 @@ class Guard implements StreamGuard {
     this.#flush()
     if (this.#parser.overflowed) {
       this.#fail(`a frame of the upstream is longer than ${this.#limits.maxFrameBytes} bytes`)
-    } else if (this.#queuedBytes > this.#limits.maxHeldBytes) {
+    } else if (this.#outbox.bytes > this.#limits.maxHeldBytes) {
       this.#fail(`more than ${this.#limits.maxHeldBytes} bytes wait for a decision`)
     }
     return this.#take()
@@ -165,10 +171,10 @@ class Guard implements StreamGuard {
       this.#out.push(frame.raw)
       return
     }
-    if (data === '[DONE]' || data === '') return this.#enqueue({ kind: 'passing', frame })
+    if (data === '[DONE]' || data === '') return this.#outbox.add({ kind: 'passing', frame })
     const json = parse(data)
     if (json === undefined) {
-      if (this.#options.onMalformed === 'open') this.#enqueue({ kind: 'passing', frame })
+      if (this.#options.onMalformed === 'open') this.#outbox.add({ kind: 'passing', frame })
       else this.#fail('the upstream sent a frame that is not JSON')
       return
     }
@@ -199,7 +205,7 @@ class Guard implements StreamGuard {
       }
     }
     for (const end of view.ends) if (!dropped.has(end.choice)) this.#choices.end(end.choice)
-    this.#enqueueFrame({ kind: 'frame', frame, json, view, spans, calls, dropped })
+    this.#outbox.add({ kind: 'frame', frame, json, view, spans, calls, dropped })
     for (const [channel, findings] of found) this.#decide(channel, findings)
     for (const key of view.closes) this.#close(key)
     for (const end of view.ends) this.#closeChoice(end.choice)
@@ -215,18 +221,6 @@ class Guard implements StreamGuard {
       this.#channels.set(key, channel)
     }
     return channel
-  }
-
-  #enqueueFrame(held: HeldFrame): void {
-    for (const end of held.view.ends) {
-      if (!held.dropped.has(end.choice)) this.#queue.push({ kind: 'text', choice: end.choice })
-    }
-    this.#enqueue(held)
-  }
-
-  #enqueue(entry: HeldFrame | { readonly kind: 'passing'; readonly frame: SseFrame }): void {
-    this.#queue.push(entry)
-    this.#queuedBytes += entry.frame.raw.length
   }
 
   #close(key: string): void {
@@ -294,25 +288,10 @@ class Guard implements StreamGuard {
     this.#choices.note(channel.name, decision, isLate)
   }
 
-  /** Ends a choice at an offset of one of its channels: what comes later in the queue goes no further. */
   #stop(channel: Channel, at: number, message: string): void {
     const choice = channel.name.choice
     this.#choices.stop(choice)
-    const cutAt = this.#queue.findIndex((entry) => this.#isCut(entry, channel, at))
-    const before = cutAt < 0 ? this.#queue : this.#queue.slice(0, cutAt)
-    const after = cutAt < 0 ? [] : this.#queue.slice(cutAt)
-    const first = after[0]
-    const cut = first?.kind === 'frame' ? spanPast(first, channel, at) : undefined
-    const text = (): string => {
-      const isContent = channel.name.field === 'content' && cut !== undefined && at > cut.start
-      const kept = isContent ? cut.piece.text.slice(0, at - cut.start) : ''
-      const clean = kept === '' || cut === undefined ? '' : channel.render(cut.start, kept)
-      const gap = this.#choices.hasSaid(choice) || clean.trim() !== '' ? '\n\n' : ''
-      return clean + gap + message
-    }
-    this.#queue = [...before, { kind: 'stop', choice, text }]
-    this.#queuedBytes = before.reduce((sum, entry) => sum + sizeOf(entry), 0)
-    for (const entry of after) this.#requeueWithout(choice, entry)
+    this.#outbox.cut(channel, at, message)
     // Nothing more comes for the choice, so nothing in it is open; what is unjudged is judged now.
     for (const one of this.#channels.values()) {
       if (one.name.choice !== choice) continue
@@ -321,91 +300,12 @@ class Guard implements StreamGuard {
     }
   }
 
-  /** The frame where a stop bites: text past the offset, the end, or a call that is not decided. */
-  #isCut(entry: Entry, channel: Channel, at: number): boolean {
-    const choice = channel.name.choice
-    if (entry.kind === 'text') return entry.choice === choice
-    if (entry.kind !== 'frame') return entry.kind === 'passing'
-    if (spanPast(entry, channel, at) !== undefined) return true
-    if (entry.view.ends.some((end) => end.choice === choice)) return true
-    return entry.calls.some((call) => call.choice === choice && !this.#calls.isReady(call.key))
-  }
-
-  #requeueWithout(choice: number, entry: Entry): void {
-    if (entry.kind === 'frame') {
-      entry.dropped.add(choice)
-      if (entry.view.choices.length > 0 && entry.view.choices.every((c) => entry.dropped.has(c))) {
-        return
-      }
-      this.#enqueue(entry)
-    } else if (entry.kind === 'passing') this.#enqueue(entry)
-    else if (entry.choice !== choice) this.#queue.push(entry)
-  }
-
   #flush(): void {
-    while (!this.stopped) {
-      const head = this.#queue[0]
-      if (head === undefined || !this.#mayGo(head)) return
-      this.#queue.shift()
-      this.#queuedBytes -= sizeOf(head)
-      this.#release(head)
-    }
+    this.#outbox.flush(() => !this.stopped)
   }
 
-  #mayGo(entry: Entry): boolean {
-    if (entry.kind === 'text') {
-      // A late verdict may still add to it until the end itself goes.
-      const next = this.#queue.find((one) => one.kind === 'frame')
-      return next === undefined || this.#mayGo(next)
-    }
-    if (entry.kind !== 'frame') return true
-    const waits = (key: string): boolean => !this.#calls.isReady(key)
-    if (entry.calls.some((call) => !entry.dropped.has(call.choice) && waits(call.key))) return false
-    return entry.spans.every(({ channel, piece, start }) => {
-      const end = start + piece.text.length
-      return (
-        entry.dropped.has(piece.choice) || channel.clear >= end || this.#isOverBound(channel, end)
-      )
-    })
-  }
-
-  /** The bound of the holdback; it does not hold for text that must be judged first. */
-  #isOverBound(channel: Channel, end: number): boolean {
-    if (this.#options.judge?.release === 'judged' && channel.covered < end) return false
-    const bound = this.#options.holdbackTokens
-    if (channel.length - end < bound * 4) return false
-    let behind = 0
-    for (const entry of this.#queue) {
-      if (entry.kind !== 'frame') continue
-      for (const span of entry.spans) if (span.channel === channel && span.start >= end) behind++
-    }
-    return behind >= bound
-  }
-
-  #release(entry: Entry): void {
-    if (entry.kind === 'passing') {
-      if (entry.frame.data === '[DONE]') this.#comment()
-      this.#out.push(entry.frame.raw)
-    } else if (entry.kind === 'frame') {
-      const bytes = releaseFrame(entry, {
-        dialect: this.#dialect,
-        calls: this.#calls,
-        channel: (key) => this.#channels.get(key),
-        injection: this.#choices,
-      })
-      for (const { channel } of entry.spans) this.#choices.noteSaid(channel)
-      if (bytes !== undefined) this.#out.push(bytes)
-    } else if (entry.kind === 'text') {
-      // Text for a choice whose last frame brings content goes into that frame.
-      const next = this.#queue[0]
-      const isInFrame = next?.kind === 'frame' && bringsContent(next, entry.choice)
-      const text = isInFrame ? undefined : this.#choices.takeAfter(entry.choice)
-      if (text !== undefined) this.#write(this.#dialect.addText(entry.choice, text))
-    } else this.#releaseStop(entry.choice, entry.text())
-  }
-
-  #releaseStop(choice: number, text: string): void {
-    const isLast = this.#choices.isOver() && !this.#queue.some((entry) => entry.kind === 'frame')
+  #releaseStop(choice: number, text: string, isAlone: boolean): void {
+    const isLast = isAlone && this.#choices.isOver()
     const counted = { promptTokens: 0, completionTokens: this.#tokens }
     const usage = this.#options.usage?.() ?? this.#usage
     const isAsked = this.#options.includeUsage === true || usage !== undefined
@@ -427,8 +327,7 @@ class Guard implements StreamGuard {
   }
 
   #clear(): void {
-    this.#queue = []
-    this.#queuedBytes = 0
+    this.#outbox.clear()
     this.#parser.end()
     this.#channels.clear()
   }
@@ -476,8 +375,4 @@ function parse(data: string): JsonObject | undefined {
     // Counted by the caller: a malformed frame is the policy's matter.
     return undefined
   }
-}
-
-function sizeOf(entry: Entry): number {
-  return entry.kind === 'frame' || entry.kind === 'passing' ? entry.frame.raw.length : 0
 }

@@ -34,12 +34,12 @@ const REASONS = {
   'anthropic-messages': ['end_turn', 'refusal'],
 } as const
 
-/** Every byte where streams are short; every seventh where envelopes are long. */
+/** Every byte where streams are short; every thirty-first where envelopes are long. */
 const STEP = {
   'openai-chat': 1,
-  'openai-completions': 7,
-  'openai-responses': 7,
-  'anthropic-messages': 7,
+  'openai-completions': 31,
+  'openai-responses': 31,
+  'anthropic-messages': 31,
 } as const
 
 describe.each(DIALECTS)('%s', (dialect) => {
