@@ -47,7 +47,7 @@ def session(path: Path) -> ort.InferenceSession:
     return ort.InferenceSession(str(path), options)
 
 
-def encoder_scores(path: Path, texts: list[str], max_windows: int = 16) -> np.ndarray:
+def encoder_scores(path: Path, texts: list[str], max_windows: int = 10) -> np.ndarray:
     from transformers import AutoTokenizer
 
     from text import clean
