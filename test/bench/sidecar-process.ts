@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export type SidecarProcess = {
+  readonly folder: string
   readonly socket: string
   readonly stop: () => Promise<void>
 }
@@ -24,10 +25,10 @@ export function findPython(): string {
 export async function startSidecarProcess(
   bans: readonly string[],
   isAwaited = false,
+  folder = mkdtempSync(join(tmpdir(), 'checkstream-')),
 ): Promise<SidecarProcess> {
-  const folder = mkdtempSync(join(tmpdir(), 'checkstream-'))
   const socket = join(folder, 'step.sock')
-  mkdirSync(join(folder, 'policies'))
+  mkdirSync(join(folder, 'policies'), { recursive: true })
   const folds = bans.map((text) => ({ text, match: 'substring', folds: ['case'] }))
   writeFileSync(join(folder, 'banned.json'), JSON.stringify(folds))
   if (isAwaited) writeFileSync(join(folder, 'policies/awaited.yaml'), AWAITED)
@@ -56,6 +57,7 @@ export async function startSidecarProcess(
     await sleep(50)
   }
   return {
+    folder,
     socket,
     async stop() {
       child.kill('SIGTERM')
