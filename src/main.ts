@@ -72,7 +72,16 @@ export async function startSidecar<V extends PlaneVocabulary>(
     const shared = { store, observe, tenancy, inspection: toInspection(effective) }
     const serving: ServingPlane =
       mode === 'sidecar'
-        ? createSidecarPlane({ ...shared, effective, kit, log, client, isObserved, scorer })
+        ? createSidecarPlane({
+            ...shared,
+            bannedTokens: site.bannedTokens,
+            effective,
+            kit,
+            log,
+            client,
+            isObserved,
+            scorer,
+          })
         : createReactivePlane(shared)
     plane = serving
     await serving.start()

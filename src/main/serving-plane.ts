@@ -54,6 +54,8 @@ export type PlaneParts<V> = {
   readonly isObserved: () => boolean
   readonly tenancy: (request: AdmissionRequest) => Tenancy
   readonly inspection: Omit<InspectorParts, 'observe'>
+  /** Token ids that no row may sample. */
+  readonly bannedTokens: readonly number[]
   /** Scores every token; undefined when no model is configured. */
   readonly scorer: ScorerHub | undefined
 }

@@ -4,13 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { EngineView } from '../guard.ts'
 import type { Walk } from '../playground/tokens.ts'
 import type { Check } from '../proxy/parts.ts'
-import { decide } from '../policy/decide.ts'
+import { createTokenLookup } from '../programs/token-lookup.ts'
+import type { TokenLookup } from '../programs/token-lookup.ts'
 import { createDoorLog } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/prometheus.ts'
 import { createAdmission } from './admission.ts'
 import { runCanary } from './canary.ts'
 import { createInspector } from './inspector.ts'
 import { ReadinessWatch } from './readiness.ts'
+import { createDecide } from './row-decisions.ts'
 import { createWatchers } from './row-watchers.ts'
 import type { Explained, PlaneParts, ServingPlane } from './serving-plane.ts'
 import type { SitePolicy } from './site-policies.ts'
@@ -110,11 +112,12 @@ function explain<V extends PlaneVocabulary>(
 }
 
 function createPlane<V extends PlaneVocabulary>(
-  { effective, kit, log, store, observe, isObserved, scorer }: PlaneParts<V>,
+  parts: PlaneParts<V>,
   programFailed: () => void,
 ): Plane<V> {
+  const { effective, kit, log, store, observe, isObserved, scorer, bannedTokens } = parts
   const { vllm } = effective.config
-  return createStepPlane<SitePolicy, V>({
+  const plane: Plane<V> = createStepPlane<SitePolicy, V>({
     socket: { path: vllm.socket, mode: Number.parseInt(vllm.socket_mode, 8) },
     welcome: {
       sidecarVersion: readVersion(),
@@ -129,7 +132,10 @@ function createPlane<V extends PlaneVocabulary>(
     },
     policy: (_tenant, name) => store.find(name),
     policies: () => store.all(),
-    decide: ({ compiled }, findings, context) => decide(compiled, findings, context),
+    decide: createDecide({
+      bannedTokens,
+      lookup: (digest) => lookupOf(plane.shelf.get(digest), kit),
+    }),
     watch: (row, report) => createWatchers(row, report, scorer),
     observe,
     isObserved,
@@ -144,6 +150,23 @@ function createPlane<V extends PlaneVocabulary>(
     bounds: { engines: vllm.max_engines, rows: vllm.max_rows },
     limits: { sessions: vllm.max_sessions, silentMs: vllm.session_age },
   })
+  return plane
+}
+
+const lookups = new WeakMap<object, TokenLookup>()
+
+function lookupOf<V extends PlaneVocabulary>(
+  vocabulary: V | undefined,
+  kit: PlaneParts<V>['kit'],
+): TokenLookup | undefined {
+  if (vocabulary === undefined) return undefined
+  let lookup = lookups.get(vocabulary)
+  if (lookup === undefined) {
+    const { size, offsets, data } = vocabulary
+    lookup = createTokenLookup({ size, offsets, data, kinds: kit.kinds(vocabulary) })
+    lookups.set(vocabulary, lookup)
+  }
+  return lookup
 }
 
 function createReadiness<V extends PlaneVocabulary>(

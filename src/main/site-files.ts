@@ -21,11 +21,13 @@ export function readSitePolicies({ config, origins }: EffectiveConfig): readonly
 
 export function readSiteSettings(effective: EffectiveConfig): {
   readonly settings: SiteSettings
+  /** Token ids of `banned_tokens_file`. */
+  readonly bannedTokens: readonly number[]
   readonly warnings: readonly string[]
 } {
   const { config } = effective
   const { preventive } = config.guardrails
-  const { bans, warnings } = loadBannedTokens(effective)
+  const { bans, tokenIds, warnings } = loadBannedTokens(effective)
   const names = config.classifiers.models.map((model) =>
     classifierName(typeof model === 'string' ? model : model.name),
   )
@@ -42,5 +44,5 @@ export function readSiteSettings(effective: EffectiveConfig): {
         : undefined,
     classifiers: [...new Set([...CLASSIFIERS, ...names])],
   }
-  return { settings, warnings }
+  return { settings, bannedTokens: settings.isMasking ? tokenIds : [], warnings }
 }

@@ -16,6 +16,8 @@ export type SitePolicy = GuardPolicy & {
   /** What the token program of the policy is compiled from. */
   readonly bans: readonly Ban[]
   readonly compiled: CompiledPolicy
+  /** True for the sidecar's own policies, which the site's settings do not touch. */
+  readonly isOwn?: boolean
 }
 
 export type SitePolicies = {
@@ -96,5 +98,5 @@ function ownPolicy(name: string, bans: readonly Ban[]): SitePolicy {
   const text = JSON.stringify({ name, on_failure: 'open', rules: [] })
   const library = requireLibrary(buildLibrary([{ file: name, text }], { nowMs: 0 }))
   const compiled = requirePolicy(library, name)
-  return { name, compiled, digest: compiled.digest, onFailure: 'open', bans }
+  return { name, compiled, digest: compiled.digest, onFailure: 'open', bans, isOwn: true }
 }
