@@ -20,6 +20,7 @@ import { UNICODE_TABLES } from './unicode-data.ts'
 export const MAX_BANS = 100_000
 /** Fold masks in one automaton. */
 const MAX_GROUPS = 24
+const USUAL = "abcdefghijklmnopqrstuvwxyz0123456789 '-.&"
 /** Default budget: so many states, and so many more for every place in the bans' graph. */
 const BASE_STATES = 100_000
 const STATES_PER_NODE = 64
@@ -110,7 +111,8 @@ function fits(positions: Positions, maxStates: number): boolean {
 
 function build(bans: readonly Ban[]): Pick<Automaton, 'classes' | 'positions'> {
   const graph = new Graph()
-  const letters = new Map<number, number>()
+  // The usual letters always have the same ids, so that lists of usual phrases share their classes.
+  const letters = new Map([...USUAL].map((ch, id) => [ch.codePointAt(0)!, id]))
   const masks: number[] = []
   const predicates: Ranges[] = []
   const predicateIds = new Map<string, number>()

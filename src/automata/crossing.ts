@@ -45,6 +45,12 @@ class Crosser {
   readonly #ownNext = new IntList(256)
   readonly #ownRange = new IntList(256)
 
+  /** Per carry: the tokens that read as nothing and leave it. */
+  readonly #silent: readonly number[][]
+  /** Per class: the carries with such tokens that it may complete. */
+  readonly #carriesOf: readonly number[][]
+  readonly #stamped: Int32Array
+  #stamp = 0
   /** Per carry: groups that some completion of the character closes. */
   readonly #carryCloses: Int32Array
 
@@ -54,6 +60,16 @@ class Crosser {
     this.#carryCloses = Int32Array.from(trie.carryClasses, (classes) =>
       classes.reduce((bits, isIn, c) => (isIn === 1 ? bits | states.closes[c]! : bits), 0),
     )
+    this.#silent = trie.carryClasses.map(() => [])
+    for (let k = trie.from[0]!; k < trie.from[1]!; k++) {
+      const token = trie.order[k]!
+      this.#silent[token < trie.tail.length ? trie.tail[token]! : 0]!.push(token)
+    }
+    const used = this.#silent.flatMap((tokens, p) => (p > 0 && tokens.length > 0 ? [p] : []))
+    this.#carriesOf = Array.from({ length: states.classes.count }, (_, c) =>
+      used.filter((p) => trie.carryClasses[p]![c] === 1),
+    )
+    this.#stamped = new Int32Array(trie.carryClasses.length)
     this.#from = new Int32Array(states.count + 1)
     this.#rangesOf = new Int32Array(states.count)
   }
@@ -117,11 +133,27 @@ class Crosser {
   #walkHead(s: number): void {
     const { edgeFrom, edgeTo, edgeClass, edgeNext } = this.#states
     const trie = this.#trie
-    // Tokens that read as nothing leave the state as it is.
-    for (let k = trie.from[0]!; k < trie.from[1]!; k++) this.#except(trie.order[k]!, s)
+    this.#keepOpen(s)
     for (let e = edgeFrom.data[s]!; e < edgeTo.data[s]!; e++) {
       const child = trie.children.get(0, edgeClass.data[e]!)
       if (child >= 0) this.#descend(child, edgeNext.data[e]!)
+    }
+  }
+
+  /** Tokens that read as nothing yet leave the state as it is, with their carry. */
+  #keepOpen(s: number): void {
+    const { edgeFrom, edgeTo, edgeClass, pending, tail } = this.#states
+    const own = pending.data[s]! & ~pending.data[tail.data[s]!]!
+    for (const token of this.#silent[0]!) this.#own(token, s)
+    const stamp = ++this.#stamp
+    const add = (carry: number): void => {
+      if (this.#stamped[carry] === stamp) return
+      this.#stamped[carry] = stamp
+      for (const token of this.#silent[carry]!) this.#own(token, s)
+    }
+    if (own !== 0) this.#carryCloses.forEach((bits, carry) => (bits & own) !== 0 && add(carry))
+    for (let e = edgeFrom.data[s]!; e < edgeTo.data[s]!; e++) {
+      for (const carry of this.#carriesOf[edgeClass.data[e]!]!) add(carry)
     }
   }
 
@@ -169,16 +201,17 @@ class Crosser {
       for (let k = trie.from[n]!; k < trie.from[n + 1]!; k++) {
         const token = trie.order[k]!
         const next = this.#forget(at[n]!, token)
-        if (next === this.#base[reference]![token]) continue
-        this.#ownToken.push(token)
-        this.#ownNext.push(next)
+        if (next !== this.#base[reference]![token]) this.#own(token, next)
       }
     }
   }
 
   /** The head of `next` lives on after `token`: an exception, unless no character to come matters to it. */
   #except(token: number, next: number): void {
-    if (!this.#matters(next, token)) return
+    if (this.#matters(next, token)) this.#own(token, next)
+  }
+
+  #own(token: number, next: number): void {
     this.#ownToken.push(token)
     this.#ownNext.push(next)
   }

@@ -13,8 +13,7 @@ import { createExecutor, type Executor } from './executor.ts'
 import { createMatcher, type Match } from './scan.ts'
 import { parseTables, type Tables } from './tables.ts'
 import { DEAD } from './states.ts'
-import { buildTokenTrie } from './token-trie.ts'
-import { tokenTexts } from './token-texts.ts'
+import { tokenTrie } from './token-trie.ts'
 import { REPLACEMENT } from './unicode.ts'
 import { decode, type Prefix } from './utf8.ts'
 
@@ -57,7 +56,7 @@ const i32 = (data: Int32Array, shape: readonly number[]): Tensor => ({ dtype: 'I
 /** Crosses an automaton with a vocabulary. Deterministic: equal inputs give an equal digest. */
 export function compileTokenProgram(automaton: Automaton, vocabulary: Vocabulary): TokenProgram {
   const { states, classes } = automaton
-  const trie = buildTokenTrie(tokenTexts(vocabulary), vocabulary, classes)
+  const trie = tokenTrie(vocabulary, classes)
   const crossing = cross(states, trie)
   const dead = states.count
   const count = dead + 1

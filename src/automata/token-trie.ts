@@ -8,7 +8,7 @@ import { UNUSED, type Vocabulary } from '../vocabulary/vocabulary.ts'
 import { createCarryTree, type CarryTree } from './carries.ts'
 import type { Classes } from './classes.ts'
 import { IntList, PairMap } from './pair-map.ts'
-import type { TokenTexts } from './token-texts.ts'
+import { tokenTexts, type TokenTexts } from './token-texts.ts'
 
 export type TokenTrie = {
   readonly count: number
@@ -74,6 +74,25 @@ class Builder {
   at(node: number): number {
     return this.#representative.get(node) ?? -1
   }
+}
+
+/** Tries kept per vocabulary: compiles whose bans use the same letters and folds share one. */
+const KEPT = 4
+type Kept = { readonly classOf: Uint16Array; readonly count: number; readonly trie: TokenTrie }
+const kept = new WeakMap<Vocabulary, readonly Kept[]>()
+
+/** The trie for a partition into classes; remembered for the last few partitions. */
+export function tokenTrie(v: Vocabulary, classes: Classes): TokenTrie {
+  const before = kept.get(v) ?? []
+  const bytes = new Uint8Array(classes.classOf.buffer)
+  const found = before.find(
+    (k) =>
+      k.count === classes.count && Buffer.compare(new Uint8Array(k.classOf.buffer), bytes) === 0,
+  )
+  const { classOf, count } = classes
+  const entry = found ?? { classOf, count, trie: buildTokenTrie(tokenTexts(v), v, classes) }
+  kept.set(v, [entry, ...before.filter((k) => k !== entry)].slice(0, KEPT))
+  return entry.trie
 }
 
 export function buildTokenTrie(texts: TokenTexts, v: Vocabulary, classes: Classes): TokenTrie {
