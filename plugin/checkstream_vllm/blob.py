@@ -42,6 +42,7 @@ class Blob:
     dead: int
     base: npt.NDArray[np.int32]
     reference: Ints
+    alias: Ints
     tail: Ints
     exception_key: Ints
     exception_next: Ints
@@ -89,6 +90,7 @@ def parse_blob(data: bytes) -> Blob:
         dead=_number(meta, "dead"),
         base=base,
         reference=tensor("reference", (states,)),
+        alias=tensor("alias", (extended,)) if "alias" in header else np.arange(extended),
         tail=tensor("tail", (width,)),
         exception_key=tensor("exception_key", (None,)),
         exception_next=tensor("exception_next", (None,)),
@@ -163,6 +165,7 @@ def _check(blob: Blob, references: int) -> None:
     if blob.joint.shape != (carries, conts) or blob.joint_tail.shape != (carries, conts):
         raise ProgramError(f"joint, joint_tail: wanted {[carries, conts]}")
     _within("base", blob.base, 0, states)
+    _within("alias", blob.alias, 0, extended)
     _within("reference", blob.reference, 0, references)
     _within("tail", blob.tail, 0, carries)
     _within("exception_key", blob.exception_key, 0, states * extended)

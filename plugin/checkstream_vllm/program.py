@@ -56,6 +56,7 @@ class TokenProgram:
         carry = packed - state * blob.carries
         if carry.any():
             state, read, tail = self._join(state, carry, x, tail)
+        read = blob.alias[read]
         key = state * blob.extended + read
         at = np.searchsorted(self._keys, key)
         follow = self._reach[self._row_of[state] + read]
@@ -78,6 +79,7 @@ class TokenProgram:
                     x, tail = blob.joint[carry, c], blob.joint_tail[carry, c]
                 else:
                     state = int(blob.broken[state])
+            x = blob.alias[x]
             key = state * blob.extended + int(x)
             at = bisect_left(keys, key)
             hit = at < len(keys) and keys[at] == key

@@ -36,6 +36,7 @@ class DeviceProgram:
         self._keys, self._nexts = put(keys), put(np.append(blob.exception_next, 0))
         self._reach = put(blob.base.reshape(-1).astype(np.int64))
         self._row_of = put(blob.reference * blob.extended)
+        self._alias = put(blob.alias)
         self._tail, self._broken = put(blob.tail), put(blob.broken)
         cont_index = np.full(blob.width, -1, dtype=np.int64)
         cont_index[blob.cont_token] = np.arange(len(blob.cont_token))
@@ -68,6 +69,7 @@ class DeviceProgram:
             read = torch.where(whole, joint, x)
         elif self.carries > 1:
             state = torch.where(carry > 0, self._broken[state], state)
+        read = self._alias[read]
         key = state * self.extended + read
         at = torch.searchsorted(self._keys, key)
         follow = self._reach[self._row_of[state] + read]

@@ -45,31 +45,9 @@ class Crosser {
   readonly #ownNext = new IntList(256)
   readonly #ownRange = new IntList(256)
 
-  /** Per carry: the tokens that read as nothing and leave it. */
-  readonly #silent: readonly number[][]
-  /** Per class: the carries with such tokens that it may complete. */
-  readonly #carriesOf: readonly number[][]
-  readonly #stamped: Int32Array
-  #stamp = 0
-  /** Per carry: groups that some completion of the character closes. */
-  readonly #carryCloses: Int32Array
-
   constructor(states: States, trie: TokenTrie) {
     this.#states = states
     this.#trie = trie
-    this.#carryCloses = Int32Array.from(trie.carryClasses, (classes) =>
-      classes.reduce((bits, isIn, c) => (isIn === 1 ? bits | states.closes[c]! : bits), 0),
-    )
-    this.#silent = trie.carryClasses.map(() => [])
-    for (let k = trie.from[0]!; k < trie.from[1]!; k++) {
-      const token = trie.order[k]!
-      this.#silent[token < trie.tail.length ? trie.tail[token]! : 0]!.push(token)
-    }
-    const used = this.#silent.flatMap((tokens, p) => (p > 0 && tokens.length > 0 ? [p] : []))
-    this.#carriesOf = Array.from({ length: states.classes.count }, (_, c) =>
-      used.filter((p) => trie.carryClasses[p]![c] === 1),
-    )
-    this.#stamped = new Int32Array(trie.carryClasses.length)
     this.#from = new Int32Array(states.count + 1)
     this.#rangesOf = new Int32Array(states.count)
   }
@@ -121,10 +99,7 @@ class Crosser {
         n = trie.end[n]! - 1
         continue
       }
-      for (let k = trie.from[n]!; k < trie.from[n + 1]!; k++) {
-        const token = trie.order[k]!
-        base[token] = this.#forget(at[n]!, token)
-      }
+      for (let k = trie.from[n]!; k < trie.from[n + 1]!; k++) base[trie.order[k]!] = at[n]!
     }
     this.#at.push(at)
     this.#base.push(base)
@@ -133,27 +108,11 @@ class Crosser {
   #walkHead(s: number): void {
     const { edgeFrom, edgeTo, edgeClass, edgeNext } = this.#states
     const trie = this.#trie
-    this.#keepOpen(s)
+    // Tokens that read as nothing leave the state as it is.
+    if (trie.reader[0]! >= 0) this.#own(trie.reader[0]!, s)
     for (let e = edgeFrom.data[s]!; e < edgeTo.data[s]!; e++) {
       const child = trie.children.get(0, edgeClass.data[e]!)
       if (child >= 0) this.#descend(child, edgeNext.data[e]!)
-    }
-  }
-
-  /** Tokens that read as nothing yet leave the state as it is, with their carry. */
-  #keepOpen(s: number): void {
-    const { edgeFrom, edgeTo, edgeClass, pending, tail } = this.#states
-    const own = pending.data[s]! & ~pending.data[tail.data[s]!]!
-    for (const token of this.#silent[0]!) this.#own(token, s)
-    const stamp = ++this.#stamp
-    const add = (carry: number): void => {
-      if (this.#stamped[carry] === stamp) return
-      this.#stamped[carry] = stamp
-      for (const token of this.#silent[carry]!) this.#own(token, s)
-    }
-    if (own !== 0) this.#carryCloses.forEach((bits, carry) => (bits & own) !== 0 && add(carry))
-    for (let e = edgeFrom.data[s]!; e < edgeTo.data[s]!; e++) {
-      for (const carry of this.#carriesOf[edgeClass.data[e]!]!) add(carry)
     }
   }
 
@@ -163,9 +122,7 @@ class Crosser {
       this.#deny(node)
       return
     }
-    for (let k = trie.from[node]!; k < trie.from[node + 1]!; k++) {
-      this.#except(trie.order[k]!, state)
-    }
+    if (trie.reader[node]! >= 0) this.#own(trie.reader[node]!, state)
     if (trie.end[node] === node + 1) return
     const { edgeFrom, edgeTo, edgeClass, edgeNext, pending, tail, closes } = this.#states
     const to = edgeTo.data[state]!
@@ -198,47 +155,13 @@ class Crosser {
         n = trie.end[n]! - 1
         continue
       }
-      for (let k = trie.from[n]!; k < trie.from[n + 1]!; k++) {
-        const token = trie.order[k]!
-        const next = this.#forget(at[n]!, token)
-        if (next !== this.#base[reference]![token]) this.#own(token, next)
-      }
+      if (trie.reader[n]! >= 0) this.#own(trie.reader[n]!, at[n]!)
     }
-  }
-
-  /** The head of `next` lives on after `token`: an exception, unless no character to come matters to it. */
-  #except(token: number, next: number): void {
-    if (this.#matters(next, token)) this.#own(token, next)
   }
 
   #own(token: number, next: number): void {
     this.#ownToken.push(token)
     this.#ownNext.push(next)
-  }
-
-  /**
-   * A token that ends inside a character leaves a state and a carry. A match that every completion
-   * of that character would end is forgotten at once: most states then need no exception for it.
-   */
-  #forget(state: number, token: number): number {
-    let s = state
-    while (this.#states.head.data[s]! >= 0 && !this.#matters(s, token))
-      s = this.#states.tail.data[s]!
-    return s
-  }
-
-  #matters(state: number, token: number): boolean {
-    const carry = token < this.#trie.tail.length ? this.#trie.tail[token]! : 0
-    if (carry === 0) return true
-    const { edgeFrom, edgeTo, edgeClass, pending, tail } = this.#states
-    const own = pending.data[state]! & ~pending.data[tail.data[state]!]!
-    if ((own & this.#carryCloses[carry]!) !== 0) return true
-    const classes = this.#trie.carryClasses[carry]!
-    const to = edgeTo.data[state]!
-    for (let e = edgeFrom.data[state]!; e < to; e++) {
-      if (classes[edgeClass.data[e]!] === 1) return true
-    }
-    return false
   }
 
   #deny(node: number): void {

@@ -69,6 +69,7 @@ export function createExecutor(t: Tables): Executor {
         tail = t.jointTail[joint]!
       }
     }
+    x = t.alias[x]!
     const e = find(t.exceptionToken, t.exceptionFrom[q]!, t.exceptionFrom[q + 1]!, x)
     const to = e >= 0 ? t.exceptionNext[e]! : t.base[t.reference[q]! * t.extended + x]!
     return to * t.carries + tail

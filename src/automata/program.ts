@@ -104,6 +104,7 @@ export function compileTokenProgram(automaton: Automaton, vocabulary: Vocabulary
       exception_key: { dtype: 'I64', shape: [exceptions], data: key },
       deny_offset: { dtype: 'I64', shape: [sets + 1], data: Float64Array.from(crossing.setFrom) },
       base: i32(base, [rows + 1, x]),
+      alias: i32(trie.alias, [x]),
       exception_next: i32(crossing.exceptionNext, [exceptions]),
       deny_set: i32(denySet, [count]),
       deny_parent: i32(crossing.setParent, [sets]),

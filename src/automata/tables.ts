@@ -16,6 +16,8 @@ export type Tables = {
   readonly automaton: string
   readonly base: Int32Array
   readonly reference: Uint8Array
+  /** The extended token whose column a token reads. */
+  readonly alias: Int32Array
   readonly tail: Int16Array
   /** CSR over states, made from the keys. */
   readonly exceptionFrom: Uint32Array
@@ -103,6 +105,7 @@ export function parseTables(bytes: Uint8Array): Tables {
     vocabulary,
     automaton,
     base: tensor(blob, 'base', 'I32', [references, x]) as Int32Array,
+    alias: aliasOf(blob, x),
     reference: tensor(blob, 'reference', 'U8', [states]) as Uint8Array,
     tail: tensor(blob, 'tail', 'I16', [width]) as Int16Array,
     ...splitKeys(key, states, x),
@@ -118,6 +121,12 @@ export function parseTables(bytes: Uint8Array): Tables {
   }
   check(tables, references)
   return tables
+}
+
+/** Programs without the tensor read every token from its own column. */
+function aliasOf(blob: Blob, x: number): Int32Array {
+  if (!blob.tensors.has('alias')) return Int32Array.from({ length: x }, (_, token) => token)
+  return tensor(blob, 'alias', 'I32', [x]) as Int32Array
 }
 
 function splitKeys(key: Float64Array, states: number, x: number) {
@@ -139,6 +148,7 @@ function splitKeys(key: Float64Array, states: number, x: number) {
 
 function check(t: Tables, references: number): void {
   within('base', t.base, 0, t.states)
+  within('alias', t.alias, 0, t.extended)
   within('reference', t.reference, 0, references)
   within('tail', t.tail, 0, t.carries)
   within('exception_next', t.exceptionNext, 0, t.states)

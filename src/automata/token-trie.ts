@@ -5,7 +5,7 @@
  * numbered in preorder and tokens sorted along it, so a subtree is one range of tokens.
  */
 import { UNUSED, type Vocabulary } from '../vocabulary/vocabulary.ts'
-import { createCarryTree, type CarryTree } from './carries.ts'
+import { createCarryTree } from './carries.ts'
 import type { Classes } from './classes.ts'
 import { IntList, PairMap } from './pair-map.ts'
 import { tokenTexts, type TokenTexts } from './token-texts.ts'
@@ -26,6 +26,10 @@ export type TokenTrie = {
   readonly order: Int32Array
   /** Index of a token in `order`; -1 for those that are denied always. */
   readonly place: Int32Array
+  /** Per node: the token that stands for all that end there, or -1. */
+  readonly reader: Int32Array
+  /** Per token: the one that stands for it, because it reads the same way. */
+  readonly alias: Int32Array
   /** Real and virtual tokens. */
   readonly extended: number
   /** Tokens that are denied in every state: unused ids, and control inside a character. */
@@ -35,8 +39,6 @@ export type TokenTrie = {
   readonly continuing: Int32Array
   readonly joint: Int32Array
   readonly jointTail: Int16Array
-  /** Per carry: 1 for every class that the character may turn out to be, broken included. */
-  readonly carryClasses: readonly Uint8Array[]
 }
 
 /** A trie that grows; `token` lists are kept as (node, token) pairs. */
@@ -119,7 +121,7 @@ export function buildTokenTrie(texts: TokenTexts, v: Vocabulary, classes: Classe
 
 type Joints = Pick<
   TokenTrie,
-  'extended' | 'tail' | 'carries' | 'continuing' | 'joint' | 'jointTail' | 'carryClasses'
+  'extended' | 'tail' | 'carries' | 'continuing' | 'joint' | 'jointTail'
 > & { readonly stuck: number }
 
 function addJoints(texts: TokenTexts, v: Vocabulary, classes: Classes, builder: Builder): Joints {
@@ -213,29 +215,8 @@ function addJoints(texts: TokenTexts, v: Vocabulary, classes: Classes, builder: 
     continuing,
     joint: Int32Array.from(joint),
     jointTail: Int16Array.from(jointTail),
-    carryClasses: nodes.map((node) => completions(tree, node, classes)),
     stuck,
   }
-}
-
-function completions(tree: CarryTree, node: number, classes: Classes): Uint8Array {
-  const found = new Uint8Array(classes.count)
-  if (node < 0) return found
-  found[classes.broken] = 1
-  const seen = new Set<number>()
-  const visit = (at: number): void => {
-    if (seen.has(at)) return
-    seen.add(at)
-    const isLast = tree.missing(at) === 1
-    for (let bits = 0; bits < 64; bits++) {
-      const next = tree.next(at, bits)
-      if (next < 0) continue
-      if (isLast) found[next] = 1
-      else visit(next)
-    }
-  }
-  visit(node)
-  return found
 }
 
 type Numbered = Omit<TokenTrie, keyof Joints | 'never'>
@@ -292,5 +273,15 @@ function number(builder: Builder, extended: number): Numbered {
     order[to] = builder.token.data[i]!
     place[order[to]!] = to
   }
-  return { count, parent, cls, end, childFrom, childNode, children, from, order, place }
+  const reader = new Int32Array(count).fill(-1)
+  const alias = Int32Array.from({ length: extended }, (_, token) => token)
+  for (let n = 0; n < count; n++) {
+    if (from[n] === from[n + 1]) continue
+    reader[n] = order[from[n]!]!
+    for (let k = from[n]!; k < from[n + 1]!; k++) alias[order[k]!] = reader[n]!
+  }
+  return {
+    ...{ count, parent, cls, end, childFrom, childNode, children, from, order, place },
+    ...{ reader, alias },
+  }
 }
