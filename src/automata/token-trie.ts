@@ -281,7 +281,17 @@ function number(builder: Builder, extended: number): Numbered {
     for (let k = from[n]!; k < from[n + 1]!; k++) alias[order[k]!] = reader[n]!
   }
   return {
-    ...{ count, parent, cls, end, childFrom, childNode, children, from, order, place },
-    ...{ reader, alias },
+    count,
+    parent,
+    cls,
+    end,
+    childFrom,
+    childNode,
+    children,
+    from,
+    order,
+    place,
+    reader,
+    alias,
   }
 }
