@@ -22,7 +22,7 @@ import { showProblem } from './problem.ts'
 import { problemCases, testCases, toJunit, toSarif } from './reports.ts'
 import { runPolicyTests, statedFindings } from './run-tests.ts'
 import type { TestRun } from './run-tests.ts'
-import { prepareScan } from './scan.ts'
+import { checkBans, prepareScan } from './scan.ts'
 import { policyTest } from './schema-tests.ts'
 
 type Command = (argv: readonly string[]) => Promise<number> | number
@@ -85,6 +85,7 @@ function build(paths: readonly string[]): LibraryResult {
 function textProblems(policy: CompiledPolicy): Problem[] {
   try {
     prepareScan(policy)
+    checkBans(policy)
     return []
   } catch (error) {
     const { message } = GuardError.from(error, 'policy_invalid')

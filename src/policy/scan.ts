@@ -63,6 +63,12 @@ function compileMachines(policy: CompiledPolicy): Machines {
   return { automaton: rest.length === 0 ? undefined : automatonOf(rest), linear }
 }
 
+/** Refuses a ban that the engine's masks could not hold. Throws GuardError with its place. */
+export function checkBans(policy: CompiledPolicy): void {
+  const patterns = policy.bans.filter((ban) => ban.kind === 'regex')
+  if (patterns.length > 0) automatonOf(patterns)
+}
+
 function simulate({ id, text, match, folds }: Ban): LinearPattern {
   const source = match === 'word' ? `\\b(?:${text})\\b` : text
   return compileLinear(id, text, parseRegex(source), folds.includes('case'))

@@ -1,0 +1,117 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { runPolicy } from '../../src/policy/cli.ts'
+
+const GOOD = `name: p
+rules:
+  - name: r
+    trigger: {type: keywords, any: [forbidden]}
+    actions: [{type: stop, message: no}]
+    tests:
+      - {text: a forbidden word, fires: true}
+      - {text: FORBIDDEN, fires: true}
+      - {text: allowed, fires: false}
+      - {text: forbiddenly, fires: false}
+`
+let folder = ''
+let printed = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'checkstream-cli-'))
+  printed = ''
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += String(text)
+    return true
+  })
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  rmSync(folder, { recursive: true, force: true })
+})
+const write = (name: string, text: string): string => {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+describe('checkstream policy', () => {
+  it('check names every mistake with its place, and as SARIF', async () => {
+    const bad = write('bad.yaml', GOOD.replace('stop', 'stpo'))
+    expect(await runPolicy(['check', bad])).toBe(1)
+    expect(printed).toMatch(/bad\.yaml:5:\d+ error: .*did you mean stop\?/)
+    printed = ''
+    await runPolicy(['check', bad, '--format', 'sarif'])
+    const sarif = JSON.parse(printed) as { runs: { results: { locations: unknown[] }[] }[] }
+    expect(sarif.runs[0]?.results[0]).toMatchObject({ level: 'error', ruleId: 'schema' })
+  })
+
+  it('check refuses a phrase that cannot be looked for', async () => {
+    const bad = write('bad.yaml', GOOD.replace('any: [forbidden]', "any: [' ']"))
+    expect(await runPolicy(['check', bad])).toBe(1)
+    expect(printed).toMatch(/bad\.yaml:3:\d+ error: .*white space/)
+  })
+
+  it('test runs the tests, shows that rules can fire, and writes JUnit', async () => {
+    const good = write('good.yaml', GOOD)
+    expect(await runPolicy(['test', good])).toBe(0)
+    expect(printed).toContain('4 of 4 tests passed; 1 of 1 rules shown to fire (100 %)')
+    const wrong = write(
+      'good.yaml',
+      GOOD.replace('text: allowed, fires: false', 'text: allowed, fires: true'),
+    )
+    const out = join(folder, 'junit.xml')
+    expect(await runPolicy(['test', wrong, '--format', 'junit', '--out', out])).toBe(1)
+    expect(readFileSync(out, 'utf8')).toMatch(/tests="4" failures="1"[^]*did not fire/)
+  })
+
+  it('explain tells rules, spans and effects in each phase', async () => {
+    const good = write('good.yaml', GOOD)
+    expect(await runPolicy(['explain', '--path', good, 'one forbidden thing'])).toBe(0)
+    expect(printed).toContain('found "forbidden" at 4–13 (r)')
+    expect(printed).toMatch(/midstream:\n {2}r: stop at 4–13\n {2}→ stop 403: no/)
+  })
+
+  it('diff tells what changes and which rules can newly fire', async () => {
+    const a = write('a.yaml', GOOD)
+    const b = write(
+      'b.yaml',
+      GOOD.replace('[forbidden]', '[forbidden, banned]').replace('message: no', 'message: never'),
+    )
+    expect(await runPolicy(['diff', a, b])).toBe(0)
+    expect(printed).toMatch(/! text added r: banned \(word\)/)
+    expect(printed).toMatch(/ {2}action changed r: /)
+    expect(printed).toContain('1 rules can newly fire')
+  })
+
+  it('new starts a pack that passes check and test', async () => {
+    const out = join(folder, 'n.yaml')
+    const flags = [
+      '--phrase',
+      'one "quoted" phrase',
+      '--phrase',
+      'two: three',
+      '--action',
+      'ban',
+      '--mode',
+      'enforce',
+    ]
+    expect(await runPolicy(['new', 'mine', ...flags, '--out', out])).toBe(0)
+    expect(existsSync(out)).toBe(true)
+    expect(await runPolicy(['check', '--strict', out])).toBe(0)
+    expect(await runPolicy(['test', out])).toBe(0)
+    await expect(runPolicy(['new', 'mine', '--out', out])).rejects.toThrow(/there already/)
+  })
+
+  it('compile tells what a policy compiles to', async () => {
+    const good = write('good.yaml', GOOD)
+    expect(await runPolicy(['compile', good, '--json'])).toBe(0)
+    expect(JSON.parse(printed)).toMatchObject({ policy: 'p', rules: 1, texts: 1, bans: 0 })
+  })
+
+  it('names the nearest command and flag to a mistyped one', async () => {
+    await expect(runPolicy(['chek'])).rejects.toThrow(/did you mean check\?/)
+    await expect(runPolicy(['check', '--formt=x'])).rejects.toThrow(/did you mean format\?/)
+  })
+})
