@@ -91,6 +91,7 @@ export async function startSidecar<V extends PlaneVocabulary>(
       upstream,
       admit: serving.admit,
       wasStopped: serving.wasStopped,
+      stopMessage: serving.stopMessage,
       readiness: serving.readiness,
       metrics: serving.metrics,
       observe: (exchange) => {

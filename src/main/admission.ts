@@ -22,6 +22,8 @@ export type AdmissionParts = {
   /** Looks at the prompt and builds what follows the answer. */
   readonly inspect: ReturnType<typeof createInspector>
   readonly ownsSampling: (policy: SitePolicy) => boolean
+  /** Token ids of `banned_tokens_file`. */
+  readonly deniedTokens: readonly number[]
   readonly sleep: (ms: number) => Promise<void>
   /** How long a request waits for its program. */
   readonly waitMs: number
@@ -45,7 +47,9 @@ export function createAdmission(
 }
 
 async function bind(parts: AdmissionParts, { tenant, policy }: Tenancy): Promise<Binding> {
-  const base = { tenant, policy: policy.name, ownsSampling: parts.ownsSampling(policy) }
+  const { deniedTokens } = parts
+  const ownsSampling = parts.ownsSampling(policy)
+  const base = { tenant, policy: policy.name, ownsSampling, deniedTokens }
   for (let waited = 0; ; waited += POLL_MS) {
     const engines = parts.guard.engines()
     const program = programOf(parts, policy, engines)

@@ -28,6 +28,7 @@ export function createReactivePlane(parts: Parts): ServingPlane {
       return inspected.kind === 'deny' ? inspected : { ...inspected, binding: undefined }
     },
     wasStopped: () => false,
+    stopMessage: () => undefined,
     readiness: () => {
       const detail = store.error ?? 'in force'
       return { ready: true, checks: [note, { name: 'policies', ok: true, detail }] }

@@ -48,7 +48,8 @@ export class ReadinessWatch {
       {
         name: 'programs',
         ok: engines.length > 0 && held,
-        detail: held ? 'held by every engine' : 'not yet held by every engine',
+        detail:
+          held && engines.length > 0 ? 'held by every engine' : 'not yet held by every engine',
       },
       proven || !this.#canary.ok
         ? this.#canary

@@ -16,7 +16,10 @@ import type { PolicyStore } from './policy-store.ts'
 import type { ScorerHub } from './scorer-hub.ts'
 import type { Tenancy } from './tenancy.ts'
 
-export type ServingPlane = Pick<ProxyParts, 'admit' | 'wasStopped' | 'readiness' | 'metrics'> & {
+export type ServingPlane = Pick<
+  ProxyParts,
+  'admit' | 'wasStopped' | 'stopMessage' | 'readiness' | 'metrics'
+> & {
   readonly start: () => Promise<void>
   readonly stop: (graceMs: number) => Promise<void>
   /** Runs the canary now. */

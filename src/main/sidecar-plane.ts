@@ -60,10 +60,12 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
       },
       inspect: createInspector({ ...parts.inspection, observe: parts.observe }),
       ownsSampling: () => false,
+      deniedTokens: parts.bannedTokens,
       sleep: (ms) => sleep(ms),
       waitMs: PROGRAM_WAIT_MS,
     }),
     wasStopped: (requestId) => wasStopped(plane, requestId),
+    stopMessage: (requestId) => stopMessage(plane, requestId),
     readiness: () => {
       const { ready, checks } = readiness.readiness()
       return { ready, checks: [...checks, policyCheck(store.error)] }
@@ -207,4 +209,13 @@ function wasStopped<V extends PlaneVocabulary>(plane: Plane<V>, requestId: strin
   if (entry === undefined) return false
   if (entry.stopReason !== undefined) return true
   return entry.decisions.some(({ decision }) => decision.stop !== undefined)
+}
+
+/** What the rule that stopped a row in the engine wants the client to read. */
+function stopMessage<V extends PlaneVocabulary>(
+  plane: Plane<V>,
+  requestId: string,
+): string | undefined {
+  const decisions = plane.guard.request(requestId)?.decisions ?? []
+  return decisions.findLast(({ decision }) => decision.stop !== undefined)?.decision.stop?.message
 }

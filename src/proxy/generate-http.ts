@@ -81,6 +81,7 @@ async function relay(parts: ProxyParts, generation: Generation, relayed: Relay):
     dialect,
     grammar: hasGrammar(body),
     wasStopped: () => parts.wasStopped(requestId),
+    message: () => parts.stopMessage(requestId),
     onStop: () => (stopped = true),
   })
   const rest = admission.transform?.({ stream: streamed, status: answer.statusCode }) ?? UNCHANGED

@@ -19,6 +19,8 @@ export type Binding = {
    * them: the client's values travel beside it and the engine's own are switched off.
    */
   readonly ownsSampling: boolean
+  /** Ids that the site wants denied one by one: biased away, and no guarantee. */
+  readonly deniedTokens?: readonly number[]
 }
 
 const PREFIX = 'checkstream_'
@@ -44,6 +46,7 @@ export function toEngineBody(
     ...capped,
     ...(owned === undefined ? {} : NEUTRAL),
     ...stopTokens(body, dialect, binding.stopToken),
+    ...deniedTokens(body, dialect, binding.deniedTokens ?? []),
     vllm_xargs: { ...own, ...identity(requestId, binding), ...owned },
   }
 }
@@ -83,6 +86,14 @@ function stopTokens(body: Body, dialect: Dialect, stopToken: number | undefined)
   if (stopToken === undefined || dialect === 'messages') return {}
   const asked = Array.isArray(body['stop_token_ids']) ? (body['stop_token_ids'] as number[]) : []
   return { stop_token_ids: [...asked.filter((id) => id !== stopToken), stopToken] }
+}
+
+/** vLLM clamps a bias to ±100; the client's own bias for these ids is replaced. */
+function deniedTokens(body: Body, dialect: Dialect, tokens: readonly number[]): Body {
+  if (tokens.length === 0 || (dialect !== 'chat' && dialect !== 'completions')) return {}
+  const asked = body['logit_bias']
+  const denied = Object.fromEntries(tokens.map((id) => [String(id), -100]))
+  return { logit_bias: { ...(typeof asked === 'object' ? asked : {}), ...denied } }
 }
 
 /** One token a chunk at most: what is held back is counted in tokens. */

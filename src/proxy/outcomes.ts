@@ -13,6 +13,8 @@ export type OutcomeRules = {
   readonly grammar: boolean
   /** True once the step plane has directed a stop for this request. */
   readonly wasStopped: () => boolean
+  /** Said to the client where a choice was stopped. */
+  readonly message: () => string | undefined
   /** Told once per choice that a stop of ours ended. */
   readonly onStop: () => void
 }
@@ -41,8 +43,25 @@ function toFiltered(choice: unknown, rules: OutcomeRules): unknown {
   if (!isObject(choice) || rules.stopToken === undefined) return choice
   if (choice['stop_reason'] !== rules.stopToken) return choice
   rules.onStop()
-  return { ...choice, finish_reason: 'content_filter', stop_reason: null }
+  const stopped = { ...choice, finish_reason: 'content_filter', stop_reason: null }
+  const message = rules.message()
+  return message === undefined || message === '' ? stopped : withMessage(stopped, message)
 }
+
+/** The message after what was said: in the last delta, or at the end of the whole text. */
+function withMessage(choice: Json, message: string): Json {
+  if (isObject(choice['delta'])) {
+    return { ...choice, delta: { ...choice['delta'], content: `\n\n${message}` } }
+  }
+  if (isObject(choice['message'])) {
+    const { content } = choice['message']
+    return { ...choice, message: { ...choice['message'], content: after(content, message) } }
+  }
+  return 'text' in choice ? { ...choice, text: after(choice['text'], message) } : choice
+}
+
+const after = (text: unknown, message: string): string =>
+  typeof text === 'string' && text !== '' ? `${text}\n\n${message}` : message
 
 /** An engine error that our own stop caused ends the stream like any other stop. */
 function toStopped(value: Json, rules: OutcomeRules): Json {

@@ -68,6 +68,8 @@ export type ProxyParts = {
   readonly admit: (request: AdmissionRequest) => Promise<Admission>
   /** True once the step plane has directed a stop for the request. */
   readonly wasStopped: (requestId: string) => boolean
+  /** What the client is to read after such a stop. */
+  readonly stopMessage: (requestId: string) => string | undefined
   readonly readiness: () => Readiness
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>
   /** Told of every exchange. Must not throw and must not block. */

@@ -141,6 +141,30 @@ describe('a generation', () => {
     expect(running.exchanges.map((exchange) => exchange.outcome)).toEqual(['stopped', 'stopped'])
   })
 
+  it('says why after a forced stop, and biases denied ids away', async () => {
+    const { mock, client } = await start(
+      (response, { body }) => {
+        const forced = { finish_reason: 'stop', stop_reason: 99 }
+        if (body['stream'] !== true) return json(response, completionOf('I', forced))
+        sse(response)
+        response.write(event(chunkOf({ content: 'I' })))
+        response.end(`${event(chunkOf({}, forced))}data: [DONE]\n\n`)
+      },
+      {
+        stopMessage: () => 'Stopped by policy.',
+        admit: () => Promise.resolve({ kind: 'admit', binding: { ...BINDING, deniedTokens: [7] } }),
+      },
+    )
+    const whole = await client.chat.completions.create({ ...chat, logit_bias: { '7': 5, '8': 1 } })
+    expect(whole.choices[0]?.message.content).toBe('I\n\nStopped by policy.')
+    expect(mock.seen[0]?.body['logit_bias']).toEqual({ '7': -100, '8': 1 })
+    let text = ''
+    for await (const chunk of await client.chat.completions.create({ ...chat, stream: true })) {
+      text += chunk.choices[0]?.delta.content ?? ''
+    }
+    expect(text).toBe('I\n\nStopped by policy.')
+  })
+
   it('leaves a stop by another token as it is', async () => {
     const { client } = await start((response) =>
       json(response, completionOf('I', { finish_reason: 'stop', stop_reason: 5 })),

@@ -120,6 +120,7 @@ export async function startProxy(
     upstream,
     admit: () => Promise.resolve({ kind: 'admit', binding: BINDING }),
     wasStopped: () => false,
+    stopMessage: () => undefined,
     readiness: () => ({ ready: true, checks: [] }),
     metrics: () => Promise.resolve({ type: 'text/plain', text: 'up 1\n' }),
     observe: (exchange) => exchanges.push(exchange),
