@@ -107,10 +107,12 @@ export type StreamOptions = {
   readonly decideCall?: (call: CallText) => CallOutcome
   readonly judge?: Judge
   /**
-   * Tokens that an open match may hold back; a token counts as at least four characters. At the
-   * bound the oldest text goes out, and a match that completes later is redacted in what is left.
+   * Tokens, and characters (256 unless given), that an open match may hold back, whichever is more: a
+   * key or a phrase that is spelled letter by letter has many tokens and must not leak its beginning.
+   * Past both the oldest text goes out, and a match that completes later is redacted in what is left.
    */
   readonly holdbackTokens: number
+  readonly holdbackChars?: number
   /** `n` of the request. */
   readonly choices?: number
   /** The request asked for a usage chunk (`stream_options.include_usage`). */

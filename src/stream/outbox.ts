@@ -21,6 +21,8 @@ type Entry =
   | { readonly kind: 'text'; readonly choice: number }
   | { readonly kind: 'stop'; readonly choice: number; readonly text: () => string }
 
+const HOLDBACK_CHARS = 256
+
 export type OutboxParts = {
   readonly options: StreamOptions
   readonly dialect: Dialect
@@ -139,9 +141,9 @@ export class Outbox {
 
   /** The bound of the holdback; it does not hold for text that must be judged first. */
   #isOverBound(channel: Channel, end: number): boolean {
-    const { judge, holdbackTokens: bound } = this.#parts.options
+    const { judge, holdbackTokens: bound, holdbackChars = HOLDBACK_CHARS } = this.#parts.options
     if (judge?.release === 'judged' && channel.covered < end) return false
-    if (channel.length - end < bound * 4) return false
+    if (channel.length - end < holdbackChars) return false
     let behind = 0
     for (const entry of this.#queue) {
       if (entry.kind !== 'frame') continue

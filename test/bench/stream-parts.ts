@@ -49,7 +49,7 @@ export function guardOptions(withPii: boolean): () => StreamOptions {
   return () => ({
     dialect: 'openai-chat',
     scan: () => createTextScanner(automaton),
-    ...(withPii ? { pii: () => createPiiScanner() as never } : {}),
+    ...(withPii ? { pii: () => createPiiScanner() } : {}),
     decide: (findings) => ({
       firings: [],
       effects: findings.flatMap((one) =>

@@ -140,7 +140,11 @@ describe('holding', () => {
 
   it('releases by its bound, and says that a match came late', () => {
     const phrase = 'abcdefgh'.repeat(20)
-    const options = { ...optionsFor('openai-chat', [{ phrase, redact: '*' }]), holdbackTokens: 8 }
+    const options = {
+      ...optionsFor('openai-chat', [{ phrase, redact: '*' }]),
+      holdbackTokens: 8,
+      holdbackChars: 32,
+    }
     const guard = createStreamGuard(options)
     let out = ''
     for (const part of phrase.match(/.{4}/g) ?? []) {
