@@ -53,15 +53,20 @@ type Waiting = {
   readonly reject: (error: GuardError) => void
 }
 
+/** After so long without a job the thread ends: it holds the vocabulary a second time. */
+const IDLE_MS = 30_000
+
 /** One worker, started with the first job; if it dies, its jobs fail and the next one starts another. */
 class Compiler {
   readonly #waiting = new Map<number, Waiting>()
   readonly #sent = new Set<string>()
   #worker: Worker | undefined
   #jobs = 0
+  #idle: NodeJS.Timeout | undefined
 
   compile(bans: readonly Ban[], vocabulary: Vocabulary): Promise<ProgramImage> {
     const worker = (this.#worker ??= this.#start())
+    clearTimeout(this.#idle)
     const id = ++this.#jobs
     const job: ProgramJob = { id, bans, vocabularyDigest: vocabulary.digest }
     const isKnown = this.#sent.has(vocabulary.digest)
@@ -74,7 +79,11 @@ class Compiler {
   }
 
   async close(): Promise<void> {
-    await this.#worker?.terminate()
+    clearTimeout(this.#idle)
+    const worker = this.#worker
+    if (worker === undefined) return
+    this.#lose(worker, 'it was closed')
+    await worker.terminate()
   }
 
   #start(): Worker {
@@ -92,6 +101,8 @@ class Compiler {
     this.#waiting.delete(answer.id)
     if ('blob' in answer) waiting?.resolve({ digest: answer.digest, blob: answer.blob })
     else waiting?.reject(new GuardError(answer.code as ErrorCode, answer.message))
+    if (this.#waiting.size > 0) return
+    this.#idle = setTimeout(() => void this.close(), IDLE_MS).unref()
   }
 
   #lose(worker: Worker, why: string): void {
