@@ -60,6 +60,26 @@ describe.skipIf(!existsSync(MODEL))('the golden file', () => {
     expect(await greedy(engine, first?.prompt_ids ?? [], 100)).toEqual(first?.output_ids)
   })
 
+  it('says what the demo needs, when it is greedy and unguarded', async () => {
+    const { prompts } = JSON.parse(readFileSync(join(MODEL, 'prompts.json'), 'utf8')) as {
+      readonly prompts: readonly { readonly says: string; readonly messages: unknown }[]
+    }
+    const texts = await Promise.all(
+      prompts.map(({ says: _says, ...prompt }) => {
+        const request = parseChatRequest({ ...prompt, temperature: 0, max_tokens: 120 })
+        const running = engine.chat(request, 'demo')
+        return new Promise<string>((resolve) => {
+          let text = ''
+          running.start((delta) => {
+            text += delta.text
+            if (delta.finish !== undefined) resolve(text)
+          })
+        })
+      }),
+    )
+    for (const [i, prompt] of prompts.entries()) expect(texts[i]).toContain(prompt.says)
+  })
+
   it('has the prompts that our tokenizer and chat template make', () => {
     const made = cases.map((one) => {
       if (typeof one.prompt === 'string') return engine.tokenize(one.prompt)

@@ -4,7 +4,7 @@ Three stages: the whole corpus; then the questions of the demo; then long contex
 
     python train.py [--out RUN] [--quick] [--threads 2]
 
-Same seed, same corpus, same order of batches. A checkpoint is written every 50 steps and a
+Same seed, same corpus, same order of batches. A checkpoint is written every 10 steps and a
 second start goes on from it. `--quick` trains for a minute, to see that everything works.
 """
 
@@ -45,7 +45,7 @@ class Stage:
     copy: tuple[int, int] | None
 
 
-STAGES = [Stage(720, 40, 30, 1.0, 0.4, (400, 560)), Stage(120, 10, 6, 0.5, 0.8, None), Stage(70, 70, 5, 0.4, 0.8, None)]
+STAGES = [Stage(720, 40, 30, 1.0, 0.4, (400, 560)), Stage(120, 10, 6, 0.5, 0.8, None), Stage(40, 40, 3, 0.4, 0.8, None)]
 QUICK = [Stage(30, 2, 5, 1.0, 0.4, (10, 20)), Stage(10, 2, 2, 0.5, 0.8, None), Stage(4, 4, 1, 0.4, 0.8, None)]
 
 
@@ -200,7 +200,7 @@ def train_stage(run: Run, stage: Stage) -> None:
         run.cpu_s = time.process_time() - started
         log.write(json.dumps({"stage": run.stage, "step": run.step, "loss": round(loss, 4), "cpu_s": round(run.cpu_s, 1)}) + "\n")
         log.flush()
-        if run.step % 50 == 0 or run.step == stage.steps:
+        if run.step % 10 == 0 or run.step == stage.steps:
             run.save()
 
 
