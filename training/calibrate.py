@@ -23,8 +23,8 @@ HERE = Path(__file__).resolve().parent
 FILES = ["config.json", "model.onnx", "tokenizer.json", "tokenizer_config.json", "emoji.json"]
 # head -> benign set -> wanted false-positive rate. `calibrate` holds rows with a known 0.
 WANTED = {
-    "toxicity": {"calibrate": 0.02, "clinc": 0.002, "banking77": 0.002, "mt_bench": 0.003, "multilingual": 0.01},
-    "prompt_injection": {"calibrate": 0.005, "clinc": 0.004, "mitre_frr": 0.024, "personas": 0.042, "triggers": 0.03},
+    "toxicity": {"calibrate": 0.02, "clinc": 0.002, "banking77": 0.002, "mt_bench": 0.003, "multilingual": 0.01, "madlibs": 0.004},
+    "prompt_injection": {"calibrate": 0.005, "clinc": 0.004, "mitre_frr": 0.024, "personas": 0.1, "triggers": 0.03},
     "financial_advice": {"calibrate": 0.005, "banking77": 0.004, "tau2": 0.004, "clinc": 0.002},
     "self_harm": {"calibrate": 0.002, "clinc": 0.001},
     "risk": {"calibrate": 0.02, "clinc": 0.005},
@@ -45,7 +45,7 @@ def main() -> None:
     folder = HERE.parent / "models" / args.kind
     score = encoder_scores if args.kind == "encoder" else stream_scores
     held = [json.loads(line) for line in (HERE / "out/train.jsonl").open()]
-    held = [r for r in held if r["split"] == "calibrate"]
+    held = [r for r in held if r["split"] == "calibrate"][:2000]
     own = score(folder / "model.onnx", [r["text"] for r in held])
     sets = devsets.load()
     names = {n for wanted in WANTED.values() for n in wanted} - {"calibrate"}

@@ -46,6 +46,10 @@ LIMITS = """## Limits
   are almost all written by a grammar of ours; the hard set is by the same authors with other sentence patterns, so
   real traffic will score lower. Calibrate on your own traffic before you enforce.
 - A plain imperative inside a tool result cannot be told from text alone; provenance rules are needed there.
+- `encoder`: the shipped weights saw about 28 000 rows on a busy machine (a third of a pass over the data). Sexism (EDOS),
+  emoji hate (HatemojiBuild) and short German or quoted injections (deepset) are weak for that reason; train longer.
+- The injection threshold is bound by long persona prompts, because a text has the highest score of all its windows.
+  It is strict: many short injections pass, and 10 % of persona prompts (the long ones) are still called injections. Calibrate.
 - Self-harm was taught from written sentences only; treat that head as an aid, not as a safeguard.
 - Thresholds were chosen on the development sets listed here, so their false-positive figures are optimistic."""
 
@@ -69,7 +73,9 @@ def main() -> None:
 
         other = [f"{label} {row[key]}" for key, label in (("recall_at_1pct", "recall at 1 %"), ("group_spread", "spread of groups"), ("median_share_read_at_alarm", "share read at alarm")) if key in row]
         lines.append(f"| {name} | {row['rows']} | {row.get('auc', '')} | {cell('recall')} | {cell('false_positives')} | {'; '.join(other)} |")
-    lines += ["", LIMITS, "", "## Training data", "", f"{data['rows']} rows after cleaning and deduplication, without near copies of the development sets.", "", "| source | rows kept |", "| --- | --- |"]
+    limits = LIMITS.replace("`encoder`: the", "The") if kind == "encoder" else "\n".join(
+        l for l in LIMITS.split("\n") if not l.startswith(("- `encoder`", "  emoji hate")))
+    lines += ["", limits, "", "## Training data", "", f"{data['rows']} rows after cleaning and deduplication, without near copies of the development sets.", "", "| source | rows kept |", "| --- | --- |"]
     counts: dict[str, int] = {}
     for source, found in data["sources"].items():
         prefix = next((p for p in LICENCES if source.startswith(p)), None)
