@@ -1,0 +1,181 @@
+/**
+ * Token programs: what compiling and running them costs.
+ *
+ * Run: npm run bench:mask [-- --json] [-- --record]. Held fixed: the vocabulary is read and its trie
+ * prepared before (`prepare_ms`, once per engine); every compile starts from the bans. Medians of
+ * wall time. Keys are null where a part is not here (`notes` says which).
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { compileAutomaton } from '../../src/automata/automaton.ts'
+import { compileTokenProgram, type TokenProgram } from '../../src/automata/program.ts'
+import { FOLDS, type Ban, type Fold } from '../../src/model/ban.ts'
+import { isDenied } from '../automata/reference.ts'
+import { createRandom } from '../automata/random.ts'
+import { benchPhrases, benchVocabulary } from './vocabularies.ts'
+
+const notes: string[] = []
+const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] ?? 0
+const round = (x: number): number => Math.round(x * 10) / 10
+
+function toBans(phrases: readonly string[], folds: readonly Fold[], match: Ban['match']): Ban[] {
+  return phrases.map((text, i) => ({
+    id: `b${i}`,
+    kind: 'phrase',
+    text,
+    match,
+    folds,
+    pending: 'allow',
+  }))
+}
+
+const started = performance.now()
+const { name, vocabulary } = benchVocabulary()
+const phrases = benchPhrases()
+const compile = (bans: readonly Ban[]): TokenProgram =>
+  compileTokenProgram(compileAutomaton(bans), vocabulary)
+
+function timed(repeats: number, bans: (i: number) => readonly Ban[]): number | null {
+  const times: number[] = []
+  for (let i = 0; i < repeats; i++) {
+    const list = bans(i)
+    const begin = performance.now()
+    try {
+      compile(list)
+    } catch (error) {
+      notes.push(`${list.length} phrases, ${list[0]?.folds.length ?? 0} folds: ${String(error)}`)
+      return null
+    }
+    times.push(performance.now() - begin)
+  }
+  return round(median(times))
+}
+
+const bans = toBans(phrases, ['case'], 'substring')
+const program = compile(bans)
+const prepareMs = round(performance.now() - started)
+const compileMs = timed(9, () => bans)
+const words = toBans(phrases, ['case'], 'word')
+const wordProgram = compile(words)
+const wordMs = timed(5, () => words)
+const changedMs = timed(5, (i) =>
+  toBans([...phrases, `changed phrase ${i}`], ['case'], 'substring'),
+)
+
+const random = createRandom(3)
+const syllables = 'ba ce di fo gu ka le mi no pu ra se ti vo wy xa zo cra ste pli'.split(' ')
+const many = [
+  ...new Set(
+    Array.from({ length: 60_000 }, () =>
+      Array.from({ length: 3 + random.below(3) }, () => random.pick(syllables)).join(''),
+    ),
+  ),
+].slice(0, 48_000)
+const manyMs = timed(1, () => toBans(many, ['case'], 'substring'))
+const point = FOLDS.filter((f) => !['leet', 'spacing', 'split'].includes(f))
+const pointMs = timed(1, () => toBans(phrases, point, 'substring'))
+const allMs = process.argv.includes('--fast')
+  ? null
+  : timed(1, () => toBans(phrases, FOLDS, 'substring'))
+
+function advanceP99(): number {
+  const times: number[] = []
+  let state = program.start
+  for (let i = 0; i < 200_000; i++) {
+    const token = random.below(vocabulary.size)
+    const begin = process.hrtime.bigint()
+    const next = program.next(state, token)
+    times.push(Number(process.hrtime.bigint() - begin))
+    state = program.isDead(next) ? program.start : next
+  }
+  times.sort((a, b) => a - b)
+  return times[Math.floor(times.length * 0.99)] ?? 0
+}
+
+function mismatches(): number {
+  const few = bans.filter((_, i) => i % 40 === 0)
+  const small = compile(few)
+  let wrong = 0
+  for (let walk = 0; walk < 20; walk++) {
+    const tokens: number[] = []
+    let state = small.start
+    for (let step = 0; step < 4; step++) {
+      const denied = small.deniedTokens(state)
+      const sample = Array.from({ length: 40 }, () => random.below(vocabulary.size))
+      for (let i = 0; i < 40 && denied.length > 0; i++)
+        sample.push(denied[random.below(denied.length)] ?? 0)
+      for (const t of sample) {
+        if (small.isDenied(state, t) !== isDenied(few, vocabulary, tokens, t)) wrong++
+      }
+      const t = random.below(vocabulary.size)
+      if (small.isDenied(state, t)) break
+      tokens.push(t)
+      state = small.next(state, t)
+    }
+  }
+  return wrong
+}
+
+type PluginFigures = { plugin_apply_us_p50: number | null; dense_us_p50: number | null }
+function plugin(): PluginFigures {
+  const root = resolve(import.meta.dirname, '../..')
+  const python = process.env['CHECKSTREAM_PYTHON'] ?? join(root, '.venv-vllm/bin/python')
+  const none = { plugin_apply_us_p50: null, dense_us_p50: null }
+  if (!existsSync(python)) {
+    notes.push('plugin: no Python with torch (CHECKSTREAM_PYTHON)')
+    return none
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'mask-'))
+  try {
+    writeFileSync(join(folder, 'program'), program.blob)
+    const script = join(import.meta.dirname, 'plugin_apply.py')
+    const run = spawnSync(
+      python,
+      [script, join(folder, 'program'), String(vocabulary.size), join(root, 'plugin')],
+      { encoding: 'utf8' },
+    )
+    const line = run.stdout.trim().split('\n').at(-1) ?? ''
+    if (run.status === 0) return JSON.parse(line) as PluginFigures
+    notes.push(`plugin: ${run.stderr.trim().split('\n').at(-1) ?? 'failed'}`)
+    return none
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+notes.push('xgrammar: not measured in this run')
+const out = {
+  vocabulary: name,
+  phrases: phrases.length,
+  prepare_ms: prepareMs,
+  compile_ms: compileMs,
+  compile_ms_word: wordMs,
+  compile_ms_point_folds: pointMs,
+  compile_ms_all_folds: allMs,
+  compile_ms_48000: manyMs,
+  compile_ms_changed: changedMs,
+  advance_ns_p99: advanceP99(),
+  program_bytes: program.blob.length,
+  program_bytes_word: wordProgram.blob.length,
+  mismatches: mismatches(),
+  ...plugin(),
+  xgrammar_compile_ms: null,
+  xgrammar_fill_us: null,
+  notes,
+}
+if (process.argv.includes('--record')) {
+  const record = {
+    date: new Date().toISOString(),
+    cpu: cpus()[0]?.model,
+    node: process.version,
+    ...out,
+  }
+  writeFileSync(
+    join(import.meta.dirname, 'record/mask.json'),
+    `${JSON.stringify(record, null, 2)}\n`,
+  )
+}
+if (process.argv.includes('--json')) console.log(JSON.stringify(out))
+else console.table(Object.entries(out).map(([key, value]) => ({ key, value: String(value) })))
