@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import type { EffectiveConfig } from './config/layers.ts'
 import { createEngineClient } from './main/ask-http.ts'
+import { openDecisions } from './main/decisions-log.ts'
 import { createLocalRoutes } from './main/local-routes.ts'
 import { PolicyStore } from './main/policy-store.ts'
 import type { Reload } from './main/policy-store.ts'
@@ -45,9 +46,11 @@ export async function startSidecar<V extends PlaneVocabulary>(
   for (const warning of [...effective.warnings, ...site.warnings]) log.warn({}, warning)
   const feed = createFeed<GuardEvent>()
   let plane: ServingPlane | undefined
+  const decisions = openDecisions(config.telemetry, (name) => store.find(name).digest)
   const observe = (event: GuardEvent): void => {
     plane?.observe(event)
     logEvent(log, event)
+    decisions.observe(event)
     feed.publish(event)
   }
   const files = readSitePolicies(effective)
@@ -60,7 +63,7 @@ export async function startSidecar<V extends PlaneVocabulary>(
     isCompared: config.server.playground,
   })
   const upstream = createUpstream(toUpstreamSettings(effective, kit.env))
-  const started: (() => Promise<void>)[] = [() => upstream.close()]
+  const started: (() => Promise<void>)[] = [() => upstream.close(), decisions.close]
   const stop = async (): Promise<void> => {
     for (const end of started.splice(0).toReversed()) await end()
   }

@@ -18,8 +18,8 @@ export type DecisionFacts = {
   readonly revision: string
   readonly model: string
   readonly position: number
-  /** Time that the decision took, in microseconds. */
-  readonly tookUs: number
+  /** Time that the decision took, in microseconds, where it was measured. */
+  readonly tookUs?: number
   /** The text that the spans are of, while it is at hand. */
   readonly text?: string
 }
@@ -39,7 +39,7 @@ export type DecisionRecord = {
   readonly mode: string
   readonly action: string
   readonly priority: number
-  readonly took_us: number
+  readonly took_us?: number
   readonly regulation?: string
   readonly score?: number
   readonly category?: string
@@ -88,7 +88,7 @@ export function decisionRecord(
     mode: firing.mode,
     action: firing.action,
     priority: firing.priority,
-    took_us: facts.tookUs,
+    ...(facts.tookUs === undefined ? {} : { took_us: facts.tookUs }),
     ...(regulation === undefined ? {} : { regulation }),
     ...(score === undefined ? {} : { score }),
     ...(category === undefined ? {} : { category }),

@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { commit, decisionRecord } from '../../src/audit/decision-log.ts'
+import { createDecisionTap } from '../../src/audit/decision-tap.ts'
+import type { DecisionRecord } from '../../src/audit/decision-log.ts'
 import { createDecisionLog } from '../../src/audit/log.ts'
 
 const firing = {
@@ -71,5 +73,28 @@ describe('createDecisionLog', () => {
     log.close()
     log.write(record)
     expect(log.dropped).toBe(3)
+  })
+})
+
+describe('createDecisionTap', () => {
+  it('names tenant, policy and the revision that the request opened with', () => {
+    const records: DecisionRecord[] = []
+    let revision = 'one'
+    const observe = createDecisionTap({
+      write: (record) => void records.push(record),
+      revisionOf: () => revision,
+      now: () => 0,
+      options: { evidence: 'offsets', salt },
+    })
+    const firings = [firing]
+    observe({ kind: 'opened', requestId: 'q1', tenant: 'acme', policy: 'p', model: 'm' })
+    revision = 'two'
+    observe({ kind: 'decision', requestId: 'q1', position: 3, firings })
+    observe({ kind: 'closed', requestId: 'q1', tokens: 4 })
+    observe({ kind: 'decision', requestId: 'q1', position: 5, firings })
+    expect(records.map((r) => [r.tenant, r.revision, r.position])).toEqual([
+      ['acme', 'one', 3],
+      ['', '', 5],
+    ])
   })
 })
