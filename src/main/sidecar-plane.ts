@@ -150,7 +150,12 @@ function createPlane<V extends PlaneVocabulary>(
       log.error({ error: error.message }, 'a program was not compiled; the old one stays')
     },
     bounds: { engines: vllm.max_engines, rows: vllm.max_rows },
-    limits: { sessions: vllm.max_sessions, silentMs: vllm.session_age },
+    limits: {
+      sessions: vllm.max_sessions,
+      silentMs: vllm.session_age,
+      // The rest of the engine's deadline is for the way there and back.
+      waitMs: 0.75 * vllm.deadline,
+    },
   })
   return plane
 }
