@@ -26,10 +26,8 @@ const WRITERS: Record<DialectName, (pieces: readonly string[]) => string> = {
   'openai-chat': (pieces) => {
     const chunk = (delta: unknown, reason: string | null): string =>
       frame({
-        id: 'chatcmpl-1',
-        object: 'chat.completion.chunk',
-        created: 1_700_000_000,
-        model: 'm',
+        id: 'c1',
+        object: 'c',
         choices: [{ index: 0, delta, logprobs: null, finish_reason: reason }],
       })
     return [
