@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine import STOP, FakeLink, V1Engine, V2States, attached, params, worker
 
 from checkstream_vllm import events
 from checkstream_vllm.rule import Adapt, Rule
 from checkstream_vllm.wire import CLOSED, OPEN, RESIDENT
+from engine import STOP, FakeLink, V1Engine, V2States, attached, params, worker
 from reference import Reference, digest, random_program, to_blob
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
