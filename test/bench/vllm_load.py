@@ -118,7 +118,10 @@ def main():
         for process in servers:
             process.terminate()
         for process in servers:
-            process.wait(30)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 main()
