@@ -74,7 +74,6 @@ function runFolder() {
   }
   const folder = mkdtempSync(join(tmpdir(), PREFIX))
   writeFileSync(join(folder, 'pid'), String(process.pid))
-  mkdirSync(join(folder, 'cache'))
   return folder
 }
 
@@ -103,7 +102,8 @@ function writeConfig(folder, options) {
     },
     guardrails: { preventive: { logit_masking: { banned_tokens_file: banned } } },
     policies: { path: options.policies },
-    cache: { path: join(folder, 'cache') },
+    // Kept from run to run: vocabularies and compiled programs, bounded by the sidecar.
+    cache: { path: join(ROOT, '.checkstream', 'cache') },
   }
   const path = join(folder, 'config.yaml')
   // JSON is YAML.
@@ -194,6 +194,7 @@ async function main() {
   const port = await freePort(options.port)
   if (port !== options.port) console.log(`Port ${options.port} is taken: using ${port}.`)
   const chosen = { ...options, port }
+  mkdirSync(join(ROOT, '.checkstream', 'cache'), { recursive: true })
   const folder = runFolder()
   const processes = new Processes(folder)
   const stopped = new Promise((done) => {
