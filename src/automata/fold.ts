@@ -89,10 +89,13 @@ function caseVariants(c: number): number[] {
 /** One round: the readings of a code point, not yet folded again. */
 function readOnce(c: number, mask: number): Letters[] {
   const bits = flags()[c]!
-  if ((mask & ZERO_WIDTH) !== 0 && (bits & IS_IGNORABLE) !== 0) return [[]]
-  if ((mask & MARKS) !== 0 && isDroppedMark(c)) return [[]]
   let plain: Letters = [c]
-  if ((bits & DECOMPOSABLE) !== 0 && (mask & (WIDTH | MARKS)) !== 0) {
+  // What is dropped may still be a look-alike of a letter (U+0D02 of o): it is read both ways.
+  const isDropped =
+    ((mask & ZERO_WIDTH) !== 0 && (bits & IS_IGNORABLE) !== 0) ||
+    ((mask & MARKS) !== 0 && isDroppedMark(c))
+  if (isDropped) plain = []
+  else if ((bits & DECOMPOSABLE) !== 0 && (mask & (WIDTH | MARKS)) !== 0) {
     const form = (mask & WIDTH) !== 0 ? 'NFKD' : 'NFD'
     plain = toLetters(String.fromCodePoint(c).normalize(form))
   }

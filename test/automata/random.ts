@@ -117,6 +117,7 @@ const TEXTS = [
   'n',
   'nk',
   'b n',
+  '\u0d02',
 ]
 const BYTES = [
   [0xe2],

@@ -57,7 +57,6 @@ function plainly(c: number, folds: readonly Fold[]): string {
 function lookalikes(c: number, folds: readonly Fold[]): string[] {
   if (c < 0x80 || !folds.includes('confusables')) return []
   const s = String.fromCodePoint(c)
-  if (plainly(c, folds) === '') return []
   const variants = folds.includes('case') ? [s, s.toLowerCase(), s.toUpperCase()] : [s]
   return variants.flatMap((v) => {
     const only = points(v)

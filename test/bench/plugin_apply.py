@@ -21,6 +21,7 @@ width = int(sys.argv[2])
 logits = torch.randn(ROWS, width)
 mask = torch.zeros(ROWS, width, dtype=torch.bool)
 mask[:, np.random.default_rng(1).permutation(width)[:1500]] = True
+array = logits.numpy()
 rows = np.arange(ROWS)
 states = np.full(ROWS, program.start, dtype=np.int64)
 random = np.random.default_rng(2)
@@ -41,7 +42,7 @@ def apply():
     global states
     after = program.advance(states, random.integers(0, width, ROWS))
     states = np.where(after // program.blob.carries == program.blob.dead, program.start, after)
-    fill(logits, rows, program, states)
+    fill(array, rows, program, states)
 
 
 print(
