@@ -89,13 +89,15 @@ function caseVariants(c: number): number[] {
 /** One round: the readings of a code point, not yet folded again. */
 function readOnce(c: number, mask: number): Letters[] {
   const bits = flags()[c]!
+  if ((mask & ZERO_WIDTH) !== 0 && (bits & IS_IGNORABLE) !== 0) return [[]]
+  if ((mask & MARKS) !== 0 && isDroppedMark(c)) {
+    // A mark that looks like something else (U+0D02 like o) is read as that and is not dropped:
+    // reading it both ways makes the states of long lists explode.
+    const prototype = (mask & CONFUSABLES) === 0 ? undefined : confusablePrototypes().get(c)
+    return prototype === undefined ? [[]] : spellings(prototype)
+  }
   let plain: Letters = [c]
-  // What is dropped may still be a look-alike of a letter (U+0D02 of o): it is read both ways.
-  const isDropped =
-    ((mask & ZERO_WIDTH) !== 0 && (bits & IS_IGNORABLE) !== 0) ||
-    ((mask & MARKS) !== 0 && isDroppedMark(c))
-  if (isDropped) plain = []
-  else if ((bits & DECOMPOSABLE) !== 0 && (mask & (WIDTH | MARKS)) !== 0) {
+  if ((bits & DECOMPOSABLE) !== 0 && (mask & (WIDTH | MARKS)) !== 0) {
     const form = (mask & WIDTH) !== 0 ? 'NFKD' : 'NFD'
     plain = toLetters(String.fromCodePoint(c).normalize(form))
   }

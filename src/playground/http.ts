@@ -61,6 +61,8 @@ const PAGE = ['index.html', 'app.js', 'style.css']
 const VENDOR = ['uPlot.esm.js', 'uPlot.min.css']
 const MAX_BODY_BYTES = 1 << 20
 const MAX_QUEUE = 4096
+/** Steps are reported in groups: the last ones arrive shortly after the text. */
+const LAST_STEPS_MS = 200
 
 /** Handles the request when it is for the playground; false otherwise. */
 export type Playground = (request: IncomingMessage, response: ServerResponse) => boolean
@@ -154,7 +156,11 @@ async function run(
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
   const streams = asks.map((ask, index) => runSide(sides[index] ?? 'plain', ask, parts.now))
   try {
-    for await (const event of merge<RunEvent>([...streams, stepEvents(events)], streams.length)) {
+    for await (const event of merge<RunEvent>(
+      [...streams, stepEvents(events)],
+      streams.length,
+      lastSteps,
+    )) {
       if (stop.signal.aborted) break
       if (!response.write(`data: ${JSON.stringify(event)}\n\n`)) await drained(response)
     }
@@ -163,6 +169,8 @@ async function run(
     response.end()
   }
 }
+
+const lastSteps = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, LAST_STEPS_MS))
 
 async function* stepEvents(
   events: AsyncIterable<GuardEvent | { kind: 'lost'; count: number }>,

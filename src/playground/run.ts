@@ -58,6 +58,7 @@ export type RunEvent =
   | { readonly t: 'error'; readonly side: Side; readonly message: string }
 
 const MAX_FRAME_BYTES = 1 << 20
+const OVER = -1
 
 type ChatChunk = Chunk & {
   readonly error?: { readonly message?: string }
@@ -147,24 +148,33 @@ export function toRunEvents(event: GuardEvent): RunEvent[] {
   }))
 }
 
-/** Interleaves several sources as their events come; ends when `until` of them have ended. */
+/**
+ * Interleaves several sources as their events come. Ends when the first `until` of them have ended
+ * and `grace` has passed, in which the others may still tell of the last steps.
+ */
 export async function* merge<T>(
   sources: readonly AsyncIterable<T>[],
   until: number,
+  grace: () => Promise<void>,
 ): AsyncGenerator<T> {
   const iterators = sources.map((source) => source[Symbol.asyncIterator]())
   const next = async (index: number): Promise<{ index: number; result: IteratorResult<T> }> => ({
     index,
     result: (await iterators[index]?.next()) ?? { done: true, value: undefined },
   })
+  const over = async (): Promise<{ index: number; result: IteratorResult<T> }> => {
+    await grace()
+    return { index: OVER, result: { done: true, value: undefined } }
+  }
   const waiting = new Map(iterators.map((_, index) => [index, next(index)]))
   let open = until
   try {
-    while (open > 0 && waiting.size > 0) {
+    while (waiting.size > 0) {
       const { index, result } = await Promise.race(waiting.values())
       if (result.done === true) {
         waiting.delete(index)
-        if (index < until) open--
+        if (index === OVER) break
+        if (index < until && --open === 0) waiting.set(OVER, over())
         continue
       }
       yield result.value

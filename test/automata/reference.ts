@@ -54,10 +54,22 @@ function plainly(c: number, folds: readonly Fold[]): string {
     .join('')
 }
 
+const isDroppedMark = (c: number, folds: readonly Fold[]): boolean =>
+  folds.includes('marks') && (/\p{M}/u.test(String.fromCodePoint(c)) || c === 0x640)
+
+/** One round for one code point: a mark that looks like something else is read as that only. */
+function oneRound(c: number, folds: readonly Fold[]): string[] {
+  const others = lookalikes(c, folds)
+  if (isDroppedMark(c, folds) && others.length > 0) return others
+  return [plainly(c, folds), ...others]
+}
+
 function lookalikes(c: number, folds: readonly Fold[]): string[] {
   if (c < 0x80 || !folds.includes('confusables')) return []
   const s = String.fromCodePoint(c)
-  const variants = folds.includes('case') ? [s, s.toLowerCase(), s.toUpperCase()] : [s]
+  if (folds.includes('zero_width') && /\p{Default_Ignorable_Code_Point}/u.test(s)) return []
+  const isVaried = folds.includes('case') && !isDroppedMark(c, folds)
+  const variants = isVaried ? [s, s.toLowerCase(), s.toUpperCase()] : [s]
   return variants.flatMap((v) => {
     const only = points(v)
     if (only.length !== 1 || (only[0] ?? 0) < 0x80) return []
@@ -75,7 +87,7 @@ export function readingsOf(c: number, folds: readonly Fold[]): readonly string[]
   const seen = new Set([String.fromCodePoint(c)])
   const settled: string[] = []
   for (const s of seen) {
-    const options = points(s).map((x) => [plainly(x, folds), ...lookalikes(x, folds)])
+    const options = points(s).map((x) => oneRound(x, folds))
     if (
       points(s)
         .map((x) => plainly(x, folds))

@@ -76,7 +76,7 @@ describe('merge', () => {
       yield 'b'
     })()
     const out: string[] = []
-    for await (const value of merge([finite, endless], 1)) out.push(value)
+    for await (const value of merge([finite, endless], 1, async () => undefined)) out.push(value)
     expect(out.filter((value) => value !== 'tick')).toEqual(['a', 'b'])
     expect(out).toContain('tick')
   })
