@@ -28,8 +28,7 @@ const ROWS: readonly (readonly [record: string, key: string, what: string, unit:
   ['vllm', 'ratio_64', '… 64 requests', ''],
   ['vllm', 'added_apply_us_p50', 'all that the hooks add inside the engine, 64 rows, p50', 'µs'],
   ['vllm', 'sync_ratio_64', '… 64 requests, every row awaited', ''],
-  ['stream', 'added_first_ms_p50', 'added to the first token by the stream plane, p50', 'ms'],
-  ['stream', 'added_chunk_ms_p99', 'added between chunks, p99', 'ms'],
+  ['stream', 'guard_cpu_us_per_frame', 'stream plane: CPU time per frame, 403 phrases', 'µs'],
   ['engine', 'tokens_per_s_1', 'embedded engine, one request', 'tokens/s'],
   ['engine', 'tokens_per_s_16', 'embedded engine, 16 requests', 'tokens/s'],
 ]
