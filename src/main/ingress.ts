@@ -4,7 +4,7 @@
  */
 import type { RuleFiring, TextEffect } from '../model/decision.ts'
 import type { Finding } from '../model/finding.ts'
-import { scanPii } from '../pii/index.ts'
+import { scanPii } from '../pii/scanner.ts'
 import { applyText } from '../policy/apply-text.ts'
 import type { CompiledPolicy, DecideContext } from '../policy/compiled.ts'
 import { decide } from '../policy/decide.ts'

@@ -1,7 +1,8 @@
 /** Opens the classifiers that the configuration names, from the registry beside the program. */
 import { join } from 'node:path'
 import type { EffectiveConfig } from '../config/layers.ts'
-import { openRegistered, openStreamScorer, readRegistry } from '../classifiers/index.ts'
+import { openRegistered, readRegistry } from '../classifiers/models-file.ts'
+import { openStreamScorer } from '../classifiers/stream-onnx.ts'
 import { GuardError } from '../model/errors.ts'
 import { PII, classifierName } from '../policy/names.ts'
 import { ScorerHub } from './scorer-hub.ts'

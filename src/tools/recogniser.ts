@@ -16,7 +16,7 @@ import {
   pythonic,
   qwenXml,
 } from './formats.ts'
-import { type Reading, Source } from './source.ts'
+import { type Reading, type SeenCall, Source } from './source.ts'
 
 export const TOOL_FORMATS = [
   'hermes',
@@ -30,16 +30,6 @@ export const TOOL_FORMATS = [
   'openai',
 ] as const
 export type ToolFormat = (typeof TOOL_FORMATS)[number]
-
-/** A call as far as it is spelled; `arguments` is JSON text, cut where the text ends. */
-export type SeenCall = {
-  readonly name: string
-  readonly arguments: string
-  readonly complete: boolean
-  /** UTF-16 offsets of the whole call in the text, with its markers. */
-  readonly start: number
-  readonly end: number
-}
 
 export interface ToolRecogniser {
   /** Calls that this text opened, continued or completed, at most one entry a call. */

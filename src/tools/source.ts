@@ -2,12 +2,21 @@
  * The growing text that a format reads, and the calls it saw. Text before the oldest open marker is
  * forgotten; a call that outgrows the bound is abandoned as incomplete.
  */
-import type { SeenCall } from './recogniser.ts'
 
 /** Yields when more text is needed; the text may have ended then (`isClosed`). */
 export type Reading<Result> = Generator<void, Result, void>
 
-type OpenCall = { name: string; arguments: string; complete: boolean; start: number; end: number }
+/** A call as far as it is spelled; `arguments` is JSON text, cut where the text ends. */
+export type SeenCall = {
+  readonly name: string
+  readonly arguments: string
+  readonly complete: boolean
+  /** UTF-16 offsets of the whole call in the text, with its markers. */
+  readonly start: number
+  readonly end: number
+}
+
+type OpenCall = { -readonly [Field in keyof SeenCall]: SeenCall[Field] }
 
 export class Source {
   isClosed = false

@@ -4,11 +4,12 @@
  * HTTP on its socket, as a client sees it. The first round is not counted.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
-import { cpus, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { report } from './report.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const TOKENS = 200
@@ -64,18 +65,7 @@ try {
     tokens_per_s_16: Math.round(await tokensPerSecond(socket, 16)),
     rss_mb: Math.round(residentMb(child)),
   }
-  if (process.argv.includes('--record')) {
-    const record = {
-      date: new Date().toISOString().slice(0, 10),
-      cpu: cpus()[0]?.model ?? 'unknown',
-      node: process.version,
-      ...figures,
-    }
-    const path = join(import.meta.dirname, 'record/engine.json')
-    writeFileSync(path, `${JSON.stringify(record, null, 2)}\n`)
-  }
-  if (process.argv.includes('--json')) console.log(JSON.stringify(figures))
-  else console.table(figures)
+  report('engine', figures)
 } finally {
   child.kill('SIGTERM')
   rmSync(folder, { recursive: true, force: true })

@@ -6,15 +6,13 @@
  * some segmentation of it was allowed. docs/token-programs.md says how to run it on another mask:
  * `createWalk` is all that a mask has to give.
  */
-import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { join } from 'node:path'
 import { compileAutomaton } from '../../src/automata/automaton.ts'
 import { confusablePrototypes } from '../../src/automata/unicode.ts'
 import { compileTokenProgram } from '../../src/automata/program.ts'
 import { FOLDS, type Ban } from '../../src/model/ban.ts'
 import { createRandom } from '../automata/random.ts'
 import { benchPhrases, benchVocabulary, tokenIds } from './vocabularies.ts'
+import { report } from './report.ts'
 
 const VARIANTS = 100_000
 const CLEAN_WORDS = 100_000
@@ -187,17 +185,4 @@ const out = {
   baseline_violations: baseline,
   leaks,
 }
-if (process.argv.includes('--record')) {
-  const record = {
-    date: new Date().toISOString(),
-    cpu: cpus()[0]?.model,
-    node: process.version,
-    ...out,
-  }
-  writeFileSync(
-    join(import.meta.dirname, 'record/evasion.json'),
-    `${JSON.stringify(record, null, 2)}\n`,
-  )
-}
-if (process.argv.includes('--json')) console.log(JSON.stringify(out))
-else console.table(Object.entries(out).map(([key, value]) => ({ key, value: String(value) })))
+report('evasion', out)

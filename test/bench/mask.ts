@@ -7,7 +7,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { compileAutomaton } from '../../src/automata/automaton.ts'
 import { compileTokenProgram, type TokenProgram } from '../../src/automata/program.ts'
@@ -15,6 +15,7 @@ import { FOLDS, type Ban, type Fold } from '../../src/model/ban.ts'
 import { isDenied } from '../automata/reference.ts'
 import { createRandom } from '../automata/random.ts'
 import { benchPhrases, benchVocabulary } from './vocabularies.ts'
+import { report } from './report.ts'
 
 const notes: string[] = []
 const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] ?? 0
@@ -165,17 +166,4 @@ const out = {
   xgrammar_fill_us: null,
   notes,
 }
-if (process.argv.includes('--record')) {
-  const record = {
-    date: new Date().toISOString(),
-    cpu: cpus()[0]?.model,
-    node: process.version,
-    ...out,
-  }
-  writeFileSync(
-    join(import.meta.dirname, 'record/mask.json'),
-    `${JSON.stringify(record, null, 2)}\n`,
-  )
-}
-if (process.argv.includes('--json')) console.log(JSON.stringify(out))
-else console.table(Object.entries(out).map(([key, value]) => ({ key, value: String(value) })))
+report('mask', out)

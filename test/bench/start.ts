@@ -6,9 +6,10 @@
  * next run only starts. Both end with the first token of a streamed answer through the guard.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { report } from './report.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
@@ -73,18 +74,7 @@ try {
     first_run_s: Number((await secondsToFirstToken(folder, home)).toFixed(1)),
     next_run_s: Number((await secondsToFirstToken(folder, home)).toFixed(1)),
   }
-  if (process.argv.includes('--record')) {
-    const record = {
-      date: new Date().toISOString().slice(0, 10),
-      cpu: cpus()[0]?.model ?? 'unknown',
-      node: process.version,
-      ...figures,
-    }
-    const path = join(import.meta.dirname, 'record/start.json')
-    writeFileSync(path, `${JSON.stringify(record, null, 2)}\n`)
-  }
-  if (process.argv.includes('--json')) console.log(JSON.stringify(figures))
-  else console.table(figures)
+  report('start', figures)
 } finally {
   rmSync(folder, { recursive: true, force: true })
   rmSync(home, { recursive: true, force: true })
