@@ -2,6 +2,8 @@
  * Maps the JSON values of an answer, in a stream or whole, without touching any byte of a value
  * that the mapper leaves alone. Pure; bytes may be cut anywhere.
  */
+import { createSseParser, replaceData } from '../stream/sse.ts'
+import type { SseFrame } from '../stream/sse.ts'
 
 /** Returns the same object to leave the value's bytes as they are. */
 export type MapValue = (value: Record<string, unknown>) => Record<string, unknown>
@@ -23,52 +25,33 @@ export interface ByteTransform {
 export type PlainTransform = Omit<ByteTransform, 'end'> & { end(): Pieces }
 
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024
-const LF = 10
-const CR = 13
+const FRAME_END = Buffer.from('\n\n')
 
 /**
- * Server-sent events. `wants` looks at an event's raw text and says whether it is worth parsing.
+ * Server-sent events. `wants` looks at an event's data and says whether it is worth parsing.
  * An event longer than MAX_FRAME_BYTES is dropped with everything after it: nothing may hide in it.
  */
-export function createFrameMapper(map: MapValue, wants: (text: string) => boolean): PlainTransform {
-  let held: Uint8Array[] = []
-  let heldBytes = 0
-  let broken = false
-  const decoder = new TextDecoder()
-  const take = (last: Uint8Array): Uint8Array => {
-    const whole = held.length === 0 ? last : Buffer.concat([...held, last])
-    held = []
-    heldBytes = 0
-    return whole
-  }
-  const line = (bytes: Uint8Array): Uint8Array => {
-    if (!startsWithData(bytes)) return bytes
-    const text = decoder.decode(bytes)
-    return wants(text) ? mapLine(text, bytes, map) : bytes
+export function createFrameMapper(map: MapValue, wants: (data: string) => boolean): PlainTransform {
+  const parser = createSseParser(MAX_FRAME_BYTES)
+  const mapped = (frame: SseFrame): Uint8Array => {
+    if (frame.data === undefined || !wants(frame.data)) return frame.raw
+    const value = parseObject(frame.data)
+    if (value === undefined) return frame.raw
+    const next = map(value)
+    return next === value ? frame.raw : replaceData(frame, JSON.stringify(next))
   }
   return {
-    push(chunk) {
-      const out: Uint8Array[] = []
-      let from = 0
-      for (let at = chunk.indexOf(LF); at >= 0; at = chunk.indexOf(LF, from)) {
-        out.push(line(take(chunk.subarray(from, at + 1))))
-        from = at + 1
-      }
-      const rest = chunk.subarray(from)
-      if (rest.length > 0) held.push(rest)
-      heldBytes += rest.length
-      if (heldBytes > MAX_FRAME_BYTES) {
-        broken = true
-        held = []
-        heldBytes = 0
-      }
-      return out
-    },
+    push: (chunk) => parser.push(chunk).map(mapped),
     end() {
-      return heldBytes === 0 ? [] : [line(take(new Uint8Array(0)))]
+      const rest = parser.end()
+      if (rest.length === 0) return []
+      // Clients that read line by line take an event without its blank line for whole.
+      const frames = createSseParser(2 * MAX_FRAME_BYTES).push(Buffer.concat([rest, FRAME_END]))
+      const out = frames.map(mapped)
+      return frames.every((frame, i) => out[i] === frame.raw) ? [rest] : out
     },
     get done() {
-      return broken
+      return parser.overflowed
     },
   }
 }
@@ -119,19 +102,6 @@ export function chain(first: PlainTransform, second: ByteTransform): ByteTransfo
 }
 
 export const UNCHANGED: PlainTransform = { push: (chunk) => [chunk], end: () => [] }
-
-const DATA = Buffer.from('data:')
-const startsWithData = (bytes: Uint8Array): boolean =>
-  bytes.length > DATA.length && DATA.every((byte, index) => bytes[index] === byte)
-
-function mapLine(text: string, bytes: Uint8Array, map: MapValue): Uint8Array {
-  const value = parseObject(text.slice(DATA.length))
-  if (value === undefined) return bytes
-  const mapped = map(value)
-  if (mapped === value) return bytes
-  const ending = bytes.at(-2) === CR ? '\r\n' : bytes.at(-1) === LF ? '\n' : ''
-  return Buffer.from(`data: ${JSON.stringify(mapped)}${ending}`)
-}
 
 /** An object, or undefined for anything else: `[DONE]`, an array, text that is not JSON. */
 function parseObject(text: string): Record<string, unknown> | undefined {

@@ -19,6 +19,7 @@ import {
   withMessage,
 } from './dialect.ts'
 import type { JsonEdit, Path } from '../tools/json-edit.ts'
+import { errorFrames, lastFrames, leaksOf, noteEnvelope, placeOf } from './openai-choices.ts'
 
 const TEXT_FIELDS: readonly (readonly [string, Field])[] = [
   ['content', 'content'],
@@ -65,31 +66,18 @@ export function createOpenAiChat(): Dialect {
       return { pieces, calls, closes: [], echoes: [], ends, choices }
     },
     note(json) {
-      for (const key of ['id', 'created', 'model', 'system_fingerprint', 'service_tier']) {
-        if (json[key] !== undefined) envelope[key] = json[key]
-      }
+      noteEnvelope(envelope, json)
     },
     renumber: () => [],
     addText: (choice, more) => [chunk(choice, { content: more }, null)],
     stop({ choice, text: more, isLast, usage }: StopNotice) {
       const out = more === '' ? [] : [chunk(choice, { content: more }, null)]
       out.push(chunk(choice, {}, 'content_filter'))
-      if (isLast && usage !== undefined) out.push(made([], { usage: toUsage(usage) }))
-      if (isLast) out.push({ data: '[DONE]' })
-      return out
+      return isLast ? [...out, ...lastFrames(made, usage)] : out
     },
-    error: (message) => [
-      {
-        data: JSON.stringify({
-          error: { message, type: 'upstream_error', code: 'upstream_failed' },
-        }),
-      },
-      { data: '[DONE]' },
-    ],
+    error: errorFrames,
     stopBody(json, cut) {
-      const i = objects(json['choices']).findIndex(
-        (one, at) => count(one['index'], at) === cut.choice,
-      )
+      const i = placeOf(json, cut.choice)
       const root: Path = ['choices', i, 'message']
       const kept = cut.isContent ? cut.kept : (text(valueAt(json, [...root, 'content'])) ?? '')
       return [
@@ -119,22 +107,6 @@ export function createOpenAiChat(): Dialect {
       return edits
     },
   }
-}
-
-export function toUsage(usage: { promptTokens: number; completionTokens: number }): JsonObject {
-  return {
-    prompt_tokens: usage.promptTokens,
-    completion_tokens: usage.completionTokens,
-    total_tokens: usage.promptTokens + usage.completionTokens,
-  }
-}
-
-/** The members of a choice that would give edited text away. */
-export function leaksOf(entry: JsonObject, root: Path): readonly Path[] {
-  const keys = ['logprobs', 'token_ids', 'routed_experts']
-  return keys
-    .filter((key) => entry[key] !== undefined && entry[key] !== null)
-    .map((key) => [...root, key])
 }
 
 type Into = {

@@ -10,7 +10,7 @@ import {
   withMessage,
 } from './dialect.ts'
 import type { Path } from '../tools/json-edit.ts'
-import { leaksOf, toUsage } from './openai-chat.ts'
+import { errorFrames, lastFrames, leaksOf, noteEnvelope, placeOf } from './openai-choices.ts'
 
 export function createOpenAiCompletions(): Dialect {
   const envelope: Record<string, unknown> = { object: 'text_completion' }
@@ -45,30 +45,17 @@ export function createOpenAiCompletions(): Dialect {
       return { pieces, calls: [], closes: [], echoes: [], ends, choices }
     },
     note(json) {
-      for (const key of ['id', 'created', 'model', 'system_fingerprint']) {
-        if (json[key] !== undefined) envelope[key] = json[key]
-      }
+      noteEnvelope(envelope, json)
     },
     renumber: () => [],
     addText: (choice, more) => [chunk(choice, more, null)],
     stop({ choice, text: more, isLast, usage }) {
       const out = [chunk(choice, more, 'content_filter')]
-      if (isLast && usage !== undefined) out.push(made([], { usage: toUsage(usage) }))
-      if (isLast) out.push({ data: '[DONE]' })
-      return out
+      return isLast ? [...out, ...lastFrames(made, usage)] : out
     },
-    error: (message) => [
-      {
-        data: JSON.stringify({
-          error: { message, type: 'upstream_error', code: 'upstream_failed' },
-        }),
-      },
-      { data: '[DONE]' },
-    ],
+    error: errorFrames,
     stopBody(json, cut) {
-      const i = objects(json['choices']).findIndex(
-        (one, at) => count(one['index'], at) === cut.choice,
-      )
+      const i = placeOf(json, cut.choice)
       const entry = objects(json['choices'])[i] ?? {}
       return [
         {

@@ -140,7 +140,9 @@ export function replaceData(frame: SseFrame, data: string): Uint8Array {
       out.push(...data.split('\n').map((part) => `data: ${part}`))
     }
   }
-  return encoder.encode(`${out.join('\n')}\n\n`)
+  // The LF of a CRLF that was cut belongs to the frame before; it went without it.
+  const first = frame.raw[0] === LF ? '\n' : ''
+  return encoder.encode(`${first}${out.join('\n')}\n\n`)
 }
 
 /** A frame of our own. */

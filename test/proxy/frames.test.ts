@@ -16,7 +16,7 @@ describe('createFrameMapper', () => {
   it('gives the same bytes wherever the stream is cut', () => {
     const whole = run([stream])
     expect(whole).toBe(
-      ': hi\r\n\r\ndata: {"a":1,"seen":true}\n\nevent: x\ndata: {"b":"é😀"}\r\n\r\ndata: [DONE]\n\ndata: {"a":3,"seen":true}',
+      ': hi\r\n\r\ndata: {"a":1,"seen":true}\n\nevent: x\ndata: {"b":"é😀"}\r\n\r\ndata: [DONE]\n\ndata: {"a":3,"seen":true}\n\n',
     )
     for (let at = 0; at <= stream.length; at++) {
       expect(run([stream.subarray(0, at), stream.subarray(at)])).toBe(whole)
