@@ -102,6 +102,8 @@ function writeConfig(folder, options) {
     },
     guardrails: { preventive: { logit_masking: { banned_tokens_file: banned } } },
     policies: { path: options.policies },
+    // Scored at every token, so that risk can be seen rising.
+    classifiers: { models: ['toxicity_detector', 'finance_regulatory', 'self_harm'] },
     // Kept from run to run: vocabularies and compiled programs, bounded by the sidecar.
     cache: { path: join(ROOT, '.checkstream', 'cache') },
   }

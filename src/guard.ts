@@ -356,7 +356,11 @@ export class Guard<P extends GuardPolicy> {
       if (!isObserved) continue
       const { requestId } = row.session.opened
       const { adapt } = row.directive
-      const more = adapt === undefined ? {} : { adapt }
+      const { risk } = row
+      const more = {
+        ...(adapt === undefined ? {} : { adapt }),
+        ...(risk === undefined ? {} : { risk }),
+      }
       this.#parts.observe({ kind: 'tokens', requestId, position, count: 1, addedUs, ...more })
     }
   }

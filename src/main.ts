@@ -18,6 +18,7 @@ import { openScorer } from './main/scorers.ts'
 import { createTenancy } from './main/tenancy.ts'
 import type { PlaneVocabulary } from './main/step-plane.ts'
 import type { GuardEvent } from './model/event.ts'
+import { prepareScan } from './policy/scan.ts'
 import { createProxy } from './proxy/server-http.ts'
 import type { Exchange, ProxyLimits, Readiness } from './proxy/parts.ts'
 import { createUpstream } from './proxy/upstream-http.ts'
@@ -62,6 +63,9 @@ export async function startSidecar<V extends PlaneVocabulary>(
     observe,
     isCompared: config.server.playground,
   })
+  const inspection = toInspection(effective)
+  // Compiled before anyone is served: else the first answer would wait for it, and the engine with it.
+  if (inspection.checksAnswers) prepareScan(store.current.standard.compiled)
   const upstream = createUpstream(toUpstreamSettings(effective, kit.env))
   const started: (() => Promise<void>)[] = [() => upstream.close(), decisions.close]
   const stop = async (): Promise<void> => {
@@ -72,7 +76,7 @@ export async function startSidecar<V extends PlaneVocabulary>(
     const isObserved = (): boolean => feed.subscribers > 0
     const scorer = mode === 'sidecar' ? await openScorer(effective) : undefined
     const tenancy = createTenancy(config.policies.tenants_file, store)
-    const shared = { store, observe, tenancy, inspection: toInspection(effective) }
+    const shared = { store, observe, tenancy, inspection }
     const serving: ServingPlane =
       mode === 'sidecar'
         ? createSidecarPlane({

@@ -2,7 +2,6 @@
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { compileAutomaton } from '../automata/automaton.ts'
 import { bansCompletedBy, parseTokenProgram } from '../automata/program.ts'
 import type { Ban } from '../model/ban.ts'
 import type { EngineInfo, ProgramImage } from '../model/engine.ts'
@@ -33,8 +32,7 @@ export function createProgramKit(
       maxVocabularies: MAX_VOCABULARIES,
     },
     kinds: (vocabulary) => vocabulary.kinds,
-    bansOf: (bans, vocabulary, history, token) =>
-      bansCompletedBy(compileAutomaton(bans), vocabulary, history, token),
+    bansOf: bansCompletedBy,
     env,
     close: () => compiler.close(),
   }

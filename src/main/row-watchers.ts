@@ -82,6 +82,8 @@ class ScoreWatcher implements Watcher {
   readonly #told = new Map<string, number>()
   #scored: ScoredRow
   #bytes = 0
+  /** Of the last judged token, over all classifiers. */
+  #highest = 0
 
   constructor(row: Row<SitePolicy>, report: Report, hub: ScorerHub) {
     this.#row = row
@@ -111,6 +113,10 @@ class ScoreWatcher implements Watcher {
     this.#hub.close(this.#scored)
   }
 
+  get risk(): number {
+    return this.#risk.isNeeded ? this.#risk.risk : this.#highest
+  }
+
   settled(): Promise<void> | undefined {
     return this.#hub.settled(this.#scored)
   }
@@ -123,6 +129,7 @@ class ScoreWatcher implements Watcher {
   }
 
   #hear(position: number, scores: readonly Score[]): void {
+    this.#highest = Math.max(0, ...scores.map(({ probability }) => probability))
     const verdicts = scores.flatMap((score) => this.#verdict(score, position))
     const levels = this.#risk.isNeeded ? this.#risk.judge(position, scores) : []
     if (verdicts.length + levels.length > 0) this.#report([...verdicts, ...levels])

@@ -1,4 +1,5 @@
 /** What stands between the proxy and the rest, in both modes; and what the sidecar's is built from. */
+import type { Automaton } from '../automata/automaton.ts'
 import type { EffectiveConfig } from '../config/layers.ts'
 import type { EngineView } from '../guard.ts'
 import type { Ban } from '../model/ban.ts'
@@ -70,9 +71,9 @@ export type PlaneKit<V> = {
   readonly vocabularies: ShelfParts<V>
   /** Kinds of a vocabulary's tokens, for the reserved stop token. */
   readonly kinds: (vocabulary: V) => Uint8Array
-  /** The bans that `token` would complete after `history`, by id; may be slow. For the playground. */
+  /** The bans that `token` would complete after `history`, by id. For the playground. */
   readonly bansOf?: (
-    bans: readonly Ban[],
+    automaton: Automaton,
     vocabulary: V,
     history: readonly number[],
     token: number,

@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EngineView } from '../guard.ts'
 import type { Walk } from '../playground/tokens.ts'
+import { prepareScan } from '../policy/scan.ts'
 import type { Check } from '../proxy/parts.ts'
 import { createTokenLookup } from '../programs/token-lookup.ts'
 import type { TokenLookup } from '../programs/token-lookup.ts'
@@ -98,17 +99,22 @@ function explain<V extends PlaneVocabulary>(
   const { data, offsets } = vocabulary
   const textOf = (id: number): string => decoder.decode(data.subarray(offsets[id], offsets[id + 1]))
   if (name === undefined) return { textOf, walk: undefined, program: undefined }
-  const { bans } = store.find(name)
+  const policy = store.find(name)
   const program =
     digest === undefined || digest === ''
-      ? plane.book.expected(store.find(name), vocabulary.digest)
+      ? plane.book.expected(policy, vocabulary.digest)
       : plane.book.find(digest)
   if (program === undefined) return { textOf, walk: undefined, program: undefined }
   const walk: Walk = {
     start: program.start,
     next: (state, token) => program.next(state, token),
     isDenied: (state, token) => program.isDenied?.(state, token) ?? false,
-    rulesOf: (history, token) => kit.bansOf?.(bans, vocabulary, history, token) ?? [],
+    rulesOf: (history, token) => {
+      const { automaton } = prepareScan(policy.compiled)
+      if (automaton === undefined) return []
+      const found = kit.bansOf?.(automaton, vocabulary, history, token) ?? []
+      return [...new Set(found.map((ban) => policy.compiled.ruleOfText.get(ban) ?? ban))]
+    },
   }
   return { textOf, walk, program: program.digest }
 }

@@ -23,6 +23,8 @@ export interface Watcher {
   close(): void
   /** Resolves when all text read so far is judged; undefined when it is already. Never rejects. */
   settled?(): Promise<void> | undefined
+  /** Risk of the text judged so far, 0 to 1, for those who look on. */
+  readonly risk?: number
 }
 
 const ALLOW: Directive = { fromPosition: 0, sync: false }
@@ -61,6 +63,15 @@ export class Row<P> {
 
   get position(): number {
     return this.session.position
+  }
+
+  /** The highest that any watcher sees; undefined when nothing scores this row. */
+  get risk(): number | undefined {
+    let highest: number | undefined
+    for (const { risk } of this.watchers) {
+      if (risk !== undefined && risk > (highest ?? -1)) highest = risk
+    }
+    return highest
   }
 
   /** The text so far; an unfinished character at the end is not there yet. */
