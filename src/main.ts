@@ -61,6 +61,7 @@ export async function startSidecar<V extends PlaneVocabulary>(
     files,
     settings: site.settings,
     observe,
+    readFiles: () => readSitePolicies(effective),
     isCompared: config.server.playground,
   })
   const inspection = toInspection(effective)
@@ -112,10 +113,12 @@ export async function startSidecar<V extends PlaneVocabulary>(
     })
     const url = await proxy.listen({ host: config.server.host, port: config.server.port })
     started.push(() => proxy.close(config.server.drain))
-    if (hot_reload && files.length > 0) {
-      store.watch(reload_interval, () => void serving.policiesChanged())
-      started.push(() => Promise.resolve(store.close()))
-    }
+    store.use({
+      prepare: () => serving.preparePolicies(),
+      changed: () => void serving.policiesChanged(),
+    })
+    store.watch(reload_interval, hot_reload)
+    started.push(() => Promise.resolve(store.close()))
     log.info({ url, mode, upstream: config.backend.url }, 'checkstream serves')
     return { url, readiness: serving.readiness, reload: () => store.reload(), stop }
   } catch (error) {

@@ -119,6 +119,7 @@ describe('deploy/kubernetes', () => {
       standard: '',
       adaptive: undefined,
       classifiers: [],
+      calibration: {},
     }
     const site = toSitePolicies(
       requireLibrary(buildLibrary(files, { nowMs: Date.now() })),

@@ -29,7 +29,7 @@ export const predicateLabel = (predicate: number): number => -2 - predicate
 export class Graph {
   readonly kits: Kit[] = []
   /** Trie nodes only: (node, letter) → node. */
-  readonly children = new PairMap(1024)
+  children = new PairMap(1024)
   readonly nodeKit = new IntList(256)
   /** 1: more than letters and trie edges lead on from here, or several edges with one label. */
   readonly isComplex = new IntList(256)

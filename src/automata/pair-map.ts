@@ -35,6 +35,13 @@ function mix(a: number, b: number): number {
   return h ^ (h >>> 13)
 }
 
+export type PairMapData = {
+  readonly keyA: Int32Array
+  readonly keyB: Int32Array
+  readonly value: Int32Array
+  readonly size: number
+}
+
 /** Open addressing; keys are pairs of integers, the first not negative. */
 export class PairMap {
   #keyA: Int32Array
@@ -54,6 +61,21 @@ export class PairMap {
 
   get size(): number {
     return this.#size
+  }
+
+  /** The tables themselves, for another thread; `fromData` makes the same map of them. */
+  toData(): PairMapData {
+    return { keyA: this.#keyA, keyB: this.#keyB, value: this.#value, size: this.#size }
+  }
+
+  static fromData({ keyA, keyB, value, size }: PairMapData): PairMap {
+    const map = new PairMap(0)
+    map.#keyA = keyA
+    map.#keyB = keyB
+    map.#value = value
+    map.#size = size
+    map.#mask = keyA.length - 1
+    return map
   }
 
   /** The value, or -1. */

@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import { TEXT, tokenBytes, type Vocabulary } from '../vocabulary/vocabulary.ts'
-import type { Automaton } from './automaton.ts'
+import type { Automaton, ScanMachine } from './automaton.ts'
 import { writeBlob, type Tensor } from './blob.ts'
 import { cross } from './crossing.ts'
 import { createExecutor, type Executor } from './executor.ts'
@@ -125,7 +125,7 @@ export function compileTokenProgram(automaton: Automaton, vocabulary: Vocabulary
  * history; empty when the token is denied for no ban (an unused id) or not denied at all.
  */
 export function bansCompletedBy(
-  automaton: Automaton,
+  automaton: ScanMachine,
   vocabulary: Vocabulary,
   history: readonly number[],
   token: number,

@@ -5,7 +5,7 @@
  * be cut anywhere, also inside a surrogate pair. Memory is bounded by the open matches: no longer
  * than the longest ban, plus what a ban may repeat (its own spaces) or ignore.
  */
-import type { Automaton } from './automaton.ts'
+import type { ScanMachine } from './automaton.ts'
 import { REPLACEMENT } from './unicode.ts'
 
 /** UTF-16 offsets over everything that was pushed, end exclusive. */
@@ -25,7 +25,7 @@ export interface TextScanner {
 const isHigh = (unit: number): boolean => unit >= 0xd800 && unit < 0xdc00
 const isLow = (unit: number): boolean => unit >= 0xdc00 && unit < 0xe000
 
-export function createTextScanner(automaton: Automaton): TextScanner {
+export function createTextScanner(automaton: ScanMachine): TextScanner {
   const { classOf } = automaton.classes
   const matcher = createMatcher(automaton)
   let length = 0
@@ -84,7 +84,7 @@ export interface Matcher {
 /** A match that began at `start`; `pendingEnd` is where it ended if the next letter allows it. */
 type Open = { readonly start: number; readonly set: Int32Array; readonly pendingEnd: number }
 
-export function createMatcher(automaton: Automaton): Matcher {
+export function createMatcher(automaton: ScanMachine): Matcher {
   const { classes, positions, bans } = automaton
   const starts = startTable(automaton)
   let open: Open[] = []
@@ -162,10 +162,10 @@ type Starts = {
   after(bits: number, cls: number): number
 }
 
-const tables = new WeakMap<Automaton, Starts>()
+const tables = new WeakMap<ScanMachine, Starts>()
 
 /** What begins at one class, remembered: at most (fold masks' boundary bits × classes) entries. */
-function startTable(automaton: Automaton): Starts {
+function startTable(automaton: ScanMachine): Starts {
   const known = tables.get(automaton)
   if (known !== undefined) return known
   const { positions, states } = automaton

@@ -18,6 +18,24 @@ import { SEPARATOR, type Positions } from './positions.ts'
 export const DEAD = -1
 const NONE = -2
 
+/** Groups whose bans may not begin inside a word. */
+export const wordGroupsOf = (positions: Positions): number =>
+  positions.graph.kits.reduce((bits, kit) => (kit.atBoundary ? bits | (1 << kit.group) : bits), 0)
+
+/** Groups at a boundary after a code point of the class, given those before it. */
+export function bitsAfter(classes: Classes, wordGroups: number, bits: number, cls: number): number {
+  let after = 0
+  classes.readings.forEach((group, g) => {
+    const bit = 1 << g
+    if ((wordGroups & bit) === 0) return
+    for (const string of group[cls]!) {
+      const last = string.at(-1)
+      if (last === undefined ? (bits & bit) !== 0 : !classes.types[last]!.joins) after |= bit
+    }
+  })
+  return after
+}
+
 export class States {
   readonly classes: Classes
   readonly #positions: Positions
@@ -63,10 +81,7 @@ export class States {
     this.classes = positions.classes
     this.#maxStates = maxStates
     this.#seen = new Int32Array(this.classes.count).fill(-1)
-    this.wordGroups = positions.graph.kits.reduce(
-      (bits, kit) => (kit.atBoundary ? bits | (1 << kit.group) : bits),
-      0,
-    )
+    this.wordGroups = wordGroupsOf(positions)
     this.closes = this.#closingGroups()
     this.#candidates = this.#indexClasses()
     this.inword = this.#rootState(0)
@@ -132,16 +147,7 @@ export class States {
 
   /** Groups at a boundary after a code point of the class, given those before it. */
   bitsAfter(bits: number, cls: number): number {
-    let after = 0
-    this.classes.readings.forEach((group, g) => {
-      const bit = 1 << g
-      if ((this.wordGroups & bit) === 0) return
-      for (const string of group[cls]!) {
-        const last = string.at(-1)
-        if (last === undefined ? (bits & bit) !== 0 : !this.classes.types[last]!.joins) after |= bit
-      }
-    })
-    return after
+    return bitsAfter(this.classes, this.wordGroups, bits, cls)
   }
 
   #startSet(bits: number, cls: number): number {

@@ -3,11 +3,12 @@
  * a mistake leaves the last good set in force, and is shown by readiness, metrics and the log.
  */
 import type { GuardEvent } from '../model/event.ts'
-import type { LoadOptions } from '../policy/file.ts'
 import type { PolicyFile } from '../policy/library.ts'
 import { watchPolicies } from '../policy/watch-file.ts'
 import type { PolicyChange, PolicyWatch } from '../policy/watch-file.ts'
+import { COMBINED } from '../policy/library.ts'
 import { compileInWorker } from '../policy/worker.ts'
+import type { WorkerOptions } from '../policy/worker.ts'
 import { configuredPolicies, toSitePolicies } from './site-policies.ts'
 import type { SitePolicies, SitePolicy, SiteSettings } from './site-policies.ts'
 
@@ -17,8 +18,17 @@ export type StoreParts = {
   readonly files: readonly PolicyFile[]
   readonly settings: SiteSettings
   readonly observe: (event: GuardEvent) => void
+  /** Reads the path; a missing default folder holds no policies. */
+  readonly readFiles: () => readonly PolicyFile[]
   /** The playground compares with an engine that bans nothing. */
   readonly isCompared?: boolean
+}
+
+export type StoreHooks = {
+  /** `all` has a set that is to come: gets ready for it, or rejects, and then it does not come. */
+  readonly prepare: () => Promise<void>
+  /** Another set is in force. */
+  readonly changed: () => void
 }
 
 export type Reload = { readonly revision: string; readonly error: string | undefined }
@@ -29,7 +39,8 @@ export class PolicyStore {
   #files: readonly PolicyFile[]
   #error: string | undefined
   #watch: PolicyWatch | undefined
-  #changed: () => void = () => undefined
+  #upcoming: SitePolicies | undefined
+  #hooks: StoreHooks = { prepare: () => Promise.resolve(), changed: () => undefined }
 
   private constructor(parts: StoreParts, current: SitePolicies) {
     this.#parts = parts
@@ -45,14 +56,19 @@ export class PolicyStore {
     return new PolicyStore(parts, toSitePolicies(library, settings))
   }
 
-  /** From now on changes at the path are followed; `changed` hears of every new set. */
-  watch(intervalMs: number, changed: () => void): void {
-    const { path, files, settings } = this.#parts
-    this.#changed = changed
+  use(hooks: StoreHooks): void {
+    this.#hooks = hooks
+  }
+
+  /** From now on the path can be read again, and is followed when `isFollowing`. */
+  watch(intervalMs: number, isFollowing: boolean): void {
+    const { path, files, settings, readFiles } = this.#parts
     this.#watch = watchPolicies(path, (change) => this.#take(change), {
       ...toOptions(settings),
       initial: files,
       intervalMs,
+      isFollowing,
+      readFiles,
       extra: (read) => configuredPolicies(read, settings),
     })
   }
@@ -77,10 +93,13 @@ export class PolicyStore {
     return own ?? byName.get(name) ?? standard
   }
 
+  /** Every policy that a request may name now or in a moment. */
   all(): readonly SitePolicy[] {
-    const { byName, standard, canary, unguarded } = this.#current
+    const sets = this.#upcoming === undefined ? [this.#current] : [this.#current, this.#upcoming]
+    const { canary, unguarded } = this.#current
     const compared = this.#parts.isCompared === true ? [unguarded] : []
-    return [...byName.values(), standard, canary, ...compared]
+    const named = sets.flatMap(({ byName, standard }) => [...byName.values(), standard])
+    return [...named, canary, ...compared]
   }
 
   /** Reads the files again, now. */
@@ -93,26 +112,39 @@ export class PolicyStore {
   async replace(files: readonly PolicyFile[]): Promise<void> {
     const { settings } = this.#parts
     const all = [...files, ...configuredPolicies(files, settings)]
-    this.#take({ kind: 'loaded', library: await compileInWorker(all, toOptions(settings)) })
-    this.#files = files
+    const library = await compileInWorker(all, toOptions(settings))
+    await this.#take({ kind: 'loaded', library, files })
   }
 
   close(): void {
     this.#watch?.close()
   }
 
-  #take(change: PolicyChange): void {
+  async #take(change: PolicyChange): Promise<void> {
     if (change.kind === 'refused') {
       this.#error = change.error.message
       const revision = this.#current.standard.digest
       this.#parts.observe({ kind: 'policy', revision, error: this.#error })
       return
     }
-    this.#current = toSitePolicies(change.library, this.#parts.settings)
+    // Engines get what the set needs before a request can run under it.
+    const next = toSitePolicies(change.library, this.#parts.settings)
+    this.#upcoming = next
+    try {
+      await this.#hooks.prepare()
+    } finally {
+      this.#upcoming = undefined
+    }
+    this.#current = next
+    this.#files = change.files
     this.#error = undefined
-    this.#parts.observe({ kind: 'policy', revision: this.#current.standard.digest })
-    this.#changed()
+    this.#parts.observe({ kind: 'policy', revision: next.standard.digest })
+    this.#hooks.changed()
   }
 }
 
-const toOptions = ({ classifiers }: SiteSettings): LoadOptions => ({ classifiers })
+const toOptions = ({ classifiers, calibration, standard }: SiteSettings): WorkerOptions => ({
+  classifiers,
+  calibration,
+  scan: [standard === '' ? COMBINED : standard],
+})

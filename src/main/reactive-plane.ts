@@ -44,6 +44,7 @@ export function createReactivePlane(parts: Parts): ServingPlane {
     }),
     metrics: metrics.text,
     observe: metrics.event,
+    preparePolicies: () => Promise.resolve(),
     policiesChanged: () => Promise.resolve(),
     explain: () => ({ textOf: String, walk: undefined, program: undefined }),
     forget: () => undefined,

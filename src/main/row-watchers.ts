@@ -1,6 +1,11 @@
-/** What follows a row's text inside the step: the policy's own texts, and the streaming scorer. */
+/**
+ * What follows a row inside the step: the policy's own texts, personal data, the streaming scorer, and
+ * the levels of adaptive decoding that all of them move.
+ */
 import type { Finding } from '../model/finding.ts'
-import type { CompiledPolicy } from '../policy/compiled.ts'
+import { createPiiScanner } from '../pii/scanner.ts'
+import type { PiiScanner } from '../pii/scanner.ts'
+import type { CompiledPolicy, Leaf } from '../policy/compiled.ts'
 import { RiskTracker } from '../policy/risk.ts'
 import type { Score } from '../policy/risk.ts'
 import { createPolicyScanner } from '../policy/scan.ts'
@@ -17,21 +22,23 @@ export function createWatchers(
   scorer: ScorerHub | undefined,
 ): readonly Watcher[] {
   const { compiled } = row.policy
+  const levels = new Levels(compiled, scorer !== undefined && readsScores(compiled, scorer))
   const watchers: Watcher[] = []
-  if (readsText(compiled)) watchers.push(new TextWatcher(row))
-  if (scorer !== undefined && readsScores(compiled, scorer)) {
-    watchers.push(new ScoreWatcher(row, report, scorer))
+  if (reads(compiled, 'match')) watchers.push(new TextWatcher(row, levels))
+  if (reads(compiled, 'pii')) watchers.push(new PiiWatcher(row))
+  if (scorer !== undefined && levels.isScored) {
+    watchers.push(new ScoreWatcher(row, report, scorer, levels))
   }
   return watchers
 }
 
 /** Bans alone are held by the mask; the text is read for what else a rule does at the step phase. */
-function readsText(policy: CompiledPolicy): boolean {
+function reads(policy: CompiledPolicy, kind: Leaf['kind']): boolean {
   return policy.rules.some(
     (rule) =>
       rule.phases.has('step') &&
       rule.actions.some((action) => action.kind !== 'ban' && action.phases.has('step')) &&
-      rule.leaves.some((leaf) => policy.leaves[leaf]?.kind === 'match'),
+      rule.leaves.some((leaf) => policy.leaves[leaf]?.kind === kind),
   )
 }
 
@@ -42,14 +49,84 @@ function readsScores(policy: CompiledPolicy, scorer: ScorerHub): boolean {
   )
 }
 
+/** The levels of one row: scores drive them where there are any, matches alone otherwise. */
+class Levels {
+  readonly isScored: boolean
+  readonly #risk: RiskTracker
+  /** Matches since the last judgement. */
+  #found: Finding[] = []
+
+  constructor(policy: CompiledPolicy, isScored: boolean) {
+    this.#risk = new RiskTracker(policy)
+    this.isScored = isScored
+  }
+
+  match(position: number, found: readonly Finding[]): readonly Finding[] {
+    if (!this.#risk.isNeeded) return []
+    if (found.length > 0) this.#found.push(...found)
+    return this.isScored ? [] : this.judge(position, [])
+  }
+
+  judge(position: number, scores: readonly Score[]): readonly Finding[] {
+    if (!this.#risk.isNeeded) return []
+    const found = this.#found
+    if (found.length > 0) this.#found = []
+    return this.#risk.judge(position, scores, found)
+  }
+
+  rewind(position: number): void {
+    this.#risk.rewind(position)
+    this.#found = []
+  }
+
+  /** Smoothed; undefined when no rule has levels. */
+  get risk(): number | undefined {
+    return this.#risk.isNeeded ? this.#risk.risk : undefined
+  }
+}
+
 class TextWatcher implements Watcher {
   readonly #row: Row<SitePolicy>
+  readonly #levels: Levels
   #scanner: PolicyScanner
+  #read = 0
+
+  constructor(row: Row<SitePolicy>, levels: Levels) {
+    this.#row = row
+    this.#levels = levels
+    this.#scanner = createPolicyScanner(row.policy.compiled)
+  }
+
+  advance(): readonly Finding[] {
+    const text = this.#row.text()
+    const { position } = this.#row
+    const fresh = text.slice(this.#read)
+    this.#read = Math.max(this.#read, text.length)
+    const found = fresh === '' ? [] : this.#scanner.push(fresh)
+    const findings = found.map((match) => ({ kind: 'match' as const, ...match, position }))
+    return [...findings, ...this.#levels.match(position, findings)]
+  }
+
+  /** Reads the shortened text again: rewinds are rare, and starts stay exact. */
+  rewind(position: number): void {
+    this.#scanner = createPolicyScanner(this.#row.policy.compiled)
+    this.#scanner.push(this.#row.text())
+    this.#read = this.#row.text().length
+    if (!this.#levels.isScored) this.#levels.rewind(position)
+  }
+
+  close(): void {
+    this.#read = Number.MAX_SAFE_INTEGER
+  }
+}
+
+class PiiWatcher implements Watcher {
+  readonly #row: Row<SitePolicy>
+  #scanner: PiiScanner = createPiiScanner()
   #read = 0
 
   constructor(row: Row<SitePolicy>) {
     this.#row = row
-    this.#scanner = createPolicyScanner(row.policy.compiled)
   }
 
   advance(): readonly Finding[] {
@@ -57,13 +134,11 @@ class TextWatcher implements Watcher {
     if (text.length <= this.#read) return []
     const found = this.#scanner.push(text.slice(this.#read))
     this.#read = text.length
-    const position = this.#row.position
-    return found.map((match) => ({ kind: 'match', ...match, position }))
+    return found.map((finding) => ({ kind: 'pii' as const, ...finding }))
   }
 
-  /** Reads the shortened text again: rewinds are rare, and starts stay exact. */
   rewind(): void {
-    this.#scanner = createPolicyScanner(this.#row.policy.compiled)
+    this.#scanner = createPiiScanner()
     this.#scanner.push(this.#row.text())
     this.#read = this.#row.text().length
   }
@@ -77,19 +152,21 @@ class ScoreWatcher implements Watcher {
   readonly #row: Row<SitePolicy>
   readonly #report: Report
   readonly #hub: ScorerHub
-  readonly #risk: RiskTracker
+  readonly #levels: Levels
   /** Highest probability told per classifier, so that a verdict is told when it is news. */
   readonly #told = new Map<string, number>()
+  /** Of classifiers that a `count` counts: judgements that are still told, after one that held. */
+  readonly #counting = new Map<string, number>()
   #scored: ScoredRow
   #bytes = 0
   /** Of the last judged token, over all classifiers. */
   #highest = 0
 
-  constructor(row: Row<SitePolicy>, report: Report, hub: ScorerHub) {
+  constructor(row: Row<SitePolicy>, report: Report, hub: ScorerHub, levels: Levels) {
     this.#row = row
     this.#report = report
     this.#hub = hub
-    this.#risk = new RiskTracker(row.policy.compiled)
+    this.#levels = levels
     this.#scored = this.#open()
   }
 
@@ -102,7 +179,7 @@ class ScoreWatcher implements Watcher {
   }
 
   rewind(position: number): void {
-    this.#risk.rewind(position)
+    this.#levels.rewind(position)
     this.#hub.close(this.#scored)
     this.#scored = this.#open()
     this.#bytes = 0
@@ -114,7 +191,7 @@ class ScoreWatcher implements Watcher {
   }
 
   get risk(): number {
-    return this.#risk.isNeeded ? this.#risk.risk : this.#highest
+    return this.#levels.risk ?? this.#highest
   }
 
   settled(): Promise<void> | undefined {
@@ -131,23 +208,38 @@ class ScoreWatcher implements Watcher {
   #hear(position: number, scores: readonly Score[]): void {
     this.#highest = Math.max(0, ...scores.map(({ probability }) => probability))
     const verdicts = scores.flatMap((score) => this.#verdict(score, position))
-    const levels = this.#risk.isNeeded ? this.#risk.judge(position, scores) : []
+    const levels = this.#levels.judge(position, scores)
     if (verdicts.length + levels.length > 0) this.#report([...verdicts, ...levels])
   }
 
-  /** A verdict is a finding when it passes a threshold that the one before did not. */
+  /**
+   * A verdict is a finding when it passes a threshold that none before it did, or when it is counted:
+   * then every one is told that holds, and as many after it as a window can reach.
+   */
   #verdict({ model, label, probability }: Score, position: number): Finding[] {
     const { index, leaves } = this.#row.policy.compiled
     const before = this.#told.get(model) ?? 0
-    const passed = (index.byModel.get(model) ?? []).some((i) => {
+    let isNews = false
+    let holds = false
+    for (const i of index.byModel.get(model) ?? []) {
       const leaf = leaves[i]
-      return leaf?.kind === 'verdict' && probability >= leaf.min && before < leaf.min
-    })
-    if (!passed) return []
-    this.#told.set(model, probability)
+      if (leaf?.kind !== 'verdict' || probability < leaf.min) continue
+      holds = true
+      if (before < leaf.min) isNews = true
+    }
+    if (!this.#isCounted(model, holds) && !isNews) return []
+    this.#told.set(model, Math.max(before, probability))
     const span = [0, this.#row.text().length] as const
     const verdict = { model, label, probability, span, digest: this.#hub.digest }
     return [{ kind: 'verdict', verdict, position }]
+  }
+
+  #isCounted(model: string, holds: boolean): boolean {
+    const window = this.#row.policy.compiled.counted.get(model)
+    if (window === undefined) return false
+    const left = holds ? window : (this.#counting.get(model) ?? 0) - 1
+    this.#counting.set(model, Math.max(0, left))
+    return holds || left > 0
   }
 }
 

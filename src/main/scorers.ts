@@ -7,7 +7,7 @@ import { GuardError } from '../model/errors.ts'
 import { PII, classifierName } from '../policy/names.ts'
 import { ScorerHub } from './scorer-hub.ts'
 
-const MODELS = join(import.meta.dirname, '../../models')
+export const MODELS = join(import.meta.dirname, '../../models')
 
 /** Undefined when no model of tier A is asked for. Rejects with `model_invalid`. */
 export async function openScorer({ config }: EffectiveConfig): Promise<ScorerHub | undefined> {

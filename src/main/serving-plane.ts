@@ -1,5 +1,5 @@
 /** What stands between the proxy and the rest, in both modes; and what the sidecar's is built from. */
-import type { Automaton } from '../automata/automaton.ts'
+import type { ScanMachine } from '../automata/automaton.ts'
 import type { EffectiveConfig } from '../config/layers.ts'
 import type { EngineView } from '../guard.ts'
 import type { Ban } from '../model/ban.ts'
@@ -29,6 +29,8 @@ export type ServingPlane = Pick<
   readonly status: () => StepStatus
   /** Counts what happened. */
   readonly observe: (event: GuardEvent) => void
+  /** Compiles what the policies that are to come need. Rejects when it cannot be done. */
+  readonly preparePolicies: () => Promise<void>
   /** Another set of policies is in force. */
   readonly policiesChanged: () => Promise<void>
   /** What a policy's program does, for the playground. */
@@ -73,7 +75,7 @@ export type PlaneKit<V> = {
   readonly kinds: (vocabulary: V) => Uint8Array
   /** The bans that `token` would complete after `history`, by id. For the playground. */
   readonly bansOf?: (
-    automaton: Automaton,
+    machine: ScanMachine,
     vocabulary: V,
     history: readonly number[],
     token: number,

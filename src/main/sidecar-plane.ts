@@ -76,7 +76,13 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
     status: () => plane.status(),
     metrics: metrics.text,
     observe: metrics.event,
-    policiesChanged: () => plane.book.refresh(),
+    preparePolicies: async () => {
+      const failure = await plane.book.refresh()
+      if (failure !== undefined) throw failure
+    },
+    policiesChanged: async () => {
+      await plane.book.refresh()
+    },
     explain: (policy, program) => explain(plane, parts, policy, program),
     forget: (requestId) => plane.guard.forget(requestId),
     finished: (exchange) => {
@@ -110,9 +116,9 @@ function explain<V extends PlaneVocabulary>(
     next: (state, token) => program.next(state, token),
     isDenied: (state, token) => program.isDenied?.(state, token) ?? false,
     rulesOf: (history, token) => {
-      const { automaton } = prepareScan(policy.compiled)
-      if (automaton === undefined) return []
-      const found = kit.bansOf?.(automaton, vocabulary, history, token) ?? []
+      const { machine } = prepareScan(policy.compiled)
+      if (machine === undefined) return []
+      const found = kit.bansOf?.(machine, vocabulary, history, token) ?? []
       return [...new Set(found.map((ban) => policy.compiled.ruleOfText.get(ban) ?? ban))]
     },
   }

@@ -3,6 +3,8 @@ import { loadBannedTokens } from '../config/file.ts'
 import type { EffectiveConfig } from '../config/layers.ts'
 import { GuardError } from '../model/errors.ts'
 import { CLASSIFIERS, PII, classifierName } from '../policy/names.ts'
+import { readCalibrations } from './calibrations.ts'
+import { MODELS } from './scorers.ts'
 import { readPolicyFiles } from '../policy/file.ts'
 import type { PolicyFile } from '../policy/library.ts'
 import type { SiteSettings } from './site-policies.ts'
@@ -43,6 +45,7 @@ export function readSiteSettings(effective: EffectiveConfig): {
         ? { risk_threshold, safe_mode, classifiers: scored }
         : undefined,
     classifiers: [...new Set([...CLASSIFIERS, ...names])],
+    calibration: scored.length === 0 ? {} : readCalibrations(MODELS, scored),
   }
   return { settings, bannedTokens: settings.isMasking ? tokenIds : [], warnings }
 }

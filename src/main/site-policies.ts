@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { GuardPolicy } from '../guard.ts'
 import type { Ban } from '../model/ban.ts'
+import type { Calibration } from '../policy/compile-trigger.ts'
 import type { CompiledPolicy } from '../policy/compiled.ts'
 import { buildLibrary, requireLibrary, requirePolicy } from '../policy/library.ts'
 import type { PolicyFile, PolicyLibrary } from '../policy/library.ts'
@@ -45,6 +46,7 @@ export type SiteSettings = {
       }
     | undefined
   readonly classifiers: readonly string[]
+  readonly calibration: Calibration
 }
 
 /** What the configuration itself adds to the policy files: adaptive decoding, and the fail mode. */

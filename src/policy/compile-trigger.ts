@@ -2,8 +2,10 @@
 import { suggestion } from '../model/nearest.ts'
 import type { Fold } from '../model/ban.ts'
 import { FOLDS } from '../model/ban.ts'
+import { PHASES } from '../model/finding.ts'
+import type { Phase } from '../model/finding.ts'
 import { compileLeaf } from './context.ts'
-import type { Formula, Leaf } from './compiled.ts'
+import type { DecideContext, Formula, Leaf } from './compiled.ts'
 import { classifierName, PII } from './names.ts'
 import type {
   ClassifierTrigger,
@@ -15,12 +17,43 @@ import { sorted, STANDARD_FOLDS } from './texts.ts'
 import type { Matching, Texts } from './texts.ts'
 import { compileToolTest } from './tool-condition.ts'
 
-/** A threshold that a model's calibration gives for a false-positive rate. */
-export type Calibration = (
-  model: string,
+/** What the calibrations of the models know, by classifier: thresholds and the rates they hold. */
+export type Calibration = Readonly<
+  Record<
+    string,
+    readonly {
+      /** Name of the model whose scores these are. */
+      readonly model: string
+      readonly label: string
+      readonly points: readonly { readonly rate: number; readonly threshold: number }[]
+    }[]
+  >
+>
+
+/**
+ * The lowest known threshold that holds the rate; of several models that may answer, the highest of
+ * theirs, so that the rate holds whichever does. undefined when one of them knows none.
+ */
+export function thresholdAt(
+  calibration: Calibration,
+  classifier: string,
   label: string | undefined,
-  falsePositiveRate: number,
-) => { readonly threshold: number; readonly source: string } | undefined
+  rate: number,
+): { readonly threshold: number; readonly source: string } | undefined {
+  const heads = (calibration[classifier] ?? []).filter(
+    (head) => label === undefined || head.label === label || label === classifier,
+  )
+  const found = heads.map(({ points }) =>
+    points
+      .filter((point) => point.rate <= rate)
+      .toSorted((a, b) => b.rate - a.rate)
+      .at(0),
+  )
+  const thresholds = found.flatMap((point) => (point === undefined ? [] : [point.threshold]))
+  if (thresholds.length === 0 || thresholds.length < heads.length) return undefined
+  const source = heads.map(({ model }) => model).join(', ')
+  return { threshold: Math.max(...thresholds), source: `calibration of ${source}` }
+}
 
 /** What is said of a rule while it is compiled, at a path below it. */
 export type Say = (
@@ -79,7 +112,10 @@ export function compileTrigger(
       return leaf(parts, { kind: 'tool', test: compileToolTest(trigger) })
     case 'context': {
       const refuse = (message: string): void => parts.say('error', 'never-fires', path, message)
-      return { op: 'context', test: compileLeaf(trigger, refuse) }
+      const test = compileLeaf(trigger, refuse)
+      return trigger.field === 'phase'
+        ? { op: 'context', test, phases: PHASES.filter((phase) => test(asIn(phase))) }
+        : { op: 'context', test }
     }
     case 'composite':
       return { op: trigger.operator === 'or' ? 'any' : 'all', of: each(trigger.triggers) }
@@ -89,15 +125,40 @@ export function compileTrigger(
     case 'not':
       return { op: 'not', of: compileTrigger(parts, trigger.trigger, [...path, 'trigger']) }
     case 'count':
-      return {
-        op: 'count',
-        of: compileTrigger(parts, trigger.trigger, [...path, 'trigger']),
-        atLeast: trigger.at_least,
-        withinTokens: trigger.within_tokens,
-        window: trigger.of,
-      }
+      return compileCount(parts, trigger, path)
   }
 }
+
+function compileCount(
+  parts: TriggerParts,
+  trigger: Extract<Trigger, { type: 'count' }>,
+  path: readonly (string | number)[],
+): Formula {
+  const { at_least: atLeast, within_tokens: withinTokens, of: window } = trigger
+  const first = parts.leaves.length
+  const of = compileTrigger(parts, trigger.trigger, [...path, 'trigger'])
+  const counted = parts.leaves.slice(first)
+  const never = (message: string): void => parts.say('error', 'never-fires', path, message)
+  if (counted.length === 0) never('count: its trigger finds nothing that could be counted')
+  if (window !== undefined && window < atLeast) {
+    never(`count: at least ${atLeast} of ${window} never holds`)
+  }
+  if (window !== undefined && !counted.some(({ kind }) => kind === 'verdict')) {
+    never('count: of counts the last judgements of a classifier, and the trigger asks none')
+  }
+  return { op: 'count', of, atLeast, withinTokens, window }
+}
+
+/** A request of which nothing is known but its phase. */
+const asIn = (phase: Phase): DecideContext => ({
+  requestId: '',
+  tenant: '',
+  user: '',
+  model: '',
+  phase,
+  position: 0,
+  parameters: {},
+})
 
 function leaf(parts: TriggerParts, made: Leaf): Formula {
   return { op: 'leaf', leaf: parts.leaves.push(made) - 1 }
@@ -194,7 +255,8 @@ function thresholdOf(
   const written = trigger.threshold ?? trigger.min
   const rate = trigger.false_positive_rate
   if (rate !== undefined) {
-    const found = parts.calibration?.(model, trigger.label, rate)
+    const known = parts.calibration
+    const found = known === undefined ? undefined : thresholdAt(known, model, trigger.label, rate)
     if (found !== undefined) return { min: found.threshold, source: found.source }
     if (written !== undefined) return { min: written, source: 'policy' }
     const message = `no calibration of ${model} gives a threshold for a rate of ${rate}: state a threshold to fall back on`

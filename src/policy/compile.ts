@@ -10,7 +10,7 @@ import { compileRule } from './compile-rule.ts'
 import type { RuleParts } from './compile-rule.ts'
 import type { Calibration } from './compile-trigger.ts'
 import type { PolicySource } from './document.ts'
-import { indexRules } from './index-rules.ts'
+import { countedModels, indexRules } from './index-rules.ts'
 import { lower } from './mode.ts'
 import { CLASSIFIERS } from './names.ts'
 import type { Problem } from './problem.ts'
@@ -29,6 +29,8 @@ export type CompileOptions = {
   readonly calibration?: Calibration
   /** Ceiling for every rule, of a tenant that is not to be enforced yet. */
   readonly mode?: Mode
+  /** The set was compiled before, elsewhere: what only warns is not looked for again. */
+  readonly isChecked?: boolean
 }
 
 export type Compiled = {
@@ -44,9 +46,26 @@ export function compilePolicy(
   known: readonly PolicySource[],
   options: CompileOptions,
 ): Compiled {
+  return atOnce(policySteps(source, known, options))
+}
+
+/** The same in small steps, for a thread that must not be held up: it may pause at each. */
+export function policySteps(
+  source: PolicySource,
+  known: readonly PolicySource[],
+  options: CompileOptions,
+): CompileSteps {
   const problems: Problem[] = []
   const byName = new Map(known.map((other) => [other.document.name, other]))
   return compileResolved(resolvePolicy(source, byName, problems), problems, options)
+}
+
+export type CompileSteps = Generator<undefined, Compiled>
+
+function atOnce(steps: CompileSteps): Compiled {
+  let step = steps.next()
+  while (step.done !== true) step = steps.next()
+  return step.value
 }
 
 /** All policies of a set as one, called `name`; for requests that name none. */
@@ -55,6 +74,14 @@ export function compileCombined(
   sources: readonly PolicySource[],
   options: CompileOptions,
 ): Compiled {
+  return atOnce(combinedSteps(name, sources, options))
+}
+
+export function combinedSteps(
+  name: string,
+  sources: readonly PolicySource[],
+  options: CompileOptions,
+): CompileSteps {
   const problems: Problem[] = []
   const byName = new Map(sources.map((source) => [source.document.name, source]))
   const place = sources[0]?.place ?? (() => ({ line: 1, column: 1 }))
@@ -62,11 +89,11 @@ export function compileCombined(
   return compileResolved(combinePolicies(source, byName, problems), problems, options)
 }
 
-function compileResolved(
+function* compileResolved(
   resolved: ResolvedPolicy,
   problems: Problem[],
   options: CompileOptions,
-): Compiled {
+): CompileSteps {
   const parts: RuleParts = {
     policy: resolved,
     texts: new Texts(),
@@ -76,25 +103,30 @@ function compileResolved(
     problems,
     nowMs: options.nowMs,
   }
-  const rules = compileRules(parts, resolved, options.mode)
+  const rules = yield* compileRules(parts, resolved, options.mode)
   const bans = bansInForce(parts, rules)
-  problems.push(...findUnreachable(rules, parts.leaves))
+  yield
+  if (options.isChecked !== true) problems.push(...findUnreachable(rules, parts.leaves))
   if (problems.some((p) => p.severity === 'error')) return { policy: undefined, problems }
   const policy = assemble(resolved, parts, rules, bans, options)
   return { policy, problems }
 }
 
 /** Enabled rules by falling priority; equal ones keep the order in which they were written. */
-function compileRules(
+function* compileRules(
   parts: RuleParts,
   resolved: ResolvedPolicy,
   ceiling: Mode | undefined,
-): readonly CompiledRule[] {
+): Generator<undefined, readonly CompiledRule[]> {
   const written = resolved.rules.filter((rule) => rule.document.enabled)
   const adaptive = adaptiveRule(resolved, parts.classifiers)
   const all = adaptive === undefined ? written : [...written, adaptive]
-  return all
-    .map((rule, i) => compileRule(parts, rule, i))
+  const compiled: CompiledRule[] = []
+  for (const [i, rule] of all.entries()) {
+    compiled.push(compileRule(parts, rule, i))
+    yield
+  }
+  return compiled
     .sort((a, b) => b.priority - a.priority || a.index - b.index)
     .map((rule, index) => ({ ...rule, index, mode: lower(rule.mode, ceiling) }))
 }
@@ -188,6 +220,7 @@ function assemble(
     leaves,
     index: indexRules(leaves, rules),
     classifiers: [...new Set(rules.flatMap((rule) => rule.models))],
+    counted: countedModels(leaves, rules),
     needs: {
       pii: inUse.some((leaf) => leaf.kind === 'pii'),
       tool: inUse.some((leaf) => leaf.kind === 'tool'),
@@ -205,9 +238,9 @@ function digestOf(
   rules: readonly CompiledRule[],
   leaves: readonly Leaf[],
 ): string {
-  const documents = resolved.rules.map(({ document, mode, onFailure }) => {
+  const documents = resolved.rules.map(({ document, defaults, mode, onFailure }) => {
     const { description: _, tests: __, ...decides } = document
-    return { ...decides, mode, onFailure }
+    return { ...decides, defaults, mode, onFailure }
   })
   const thresholds = leaves.map((leaf) => (leaf.kind === 'verdict' ? [leaf.min, leaf.max] : 0))
   const parts = [

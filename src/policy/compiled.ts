@@ -46,7 +46,12 @@ export type Leaf =
 
 export type Formula =
   | { readonly op: 'leaf'; readonly leaf: number }
-  | { readonly op: 'context'; readonly test: (context: DecideContext) => boolean }
+  | {
+      readonly op: 'context'
+      readonly test: (context: DecideContext) => boolean
+      /** Of a condition on the phase: where it can hold. */
+      readonly phases?: readonly Phase[]
+    }
   | { readonly op: 'any' | 'all'; readonly of: readonly Formula[] }
   | { readonly op: 'not'; readonly of: Formula }
   | {
@@ -127,6 +132,11 @@ export type CompiledPolicy = {
   readonly index: PolicyIndex
   /** Classifiers that some rule asks for. */
   readonly classifiers: readonly string[]
+  /**
+   * Classifiers whose judgements a `count` counts → how many of the last ones matter; 0 when only
+   * those that hold do. Whoever hears such a classifier tells every judgement, not only news.
+   */
+  readonly counted: ReadonlyMap<string, number>
   readonly needs: { readonly pii: boolean; readonly tool: boolean }
   /** Models whose verdict must cover text before it is released (`release: judged`). */
   readonly judgedBy: readonly string[]

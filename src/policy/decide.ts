@@ -6,7 +6,7 @@
 import type { Decision, RuleFiring } from '../model/decision.ts'
 import type { Finding, Mode, Phase } from '../model/finding.ts'
 import type { CompiledAction, CompiledPolicy, CompiledRule, DecideContext } from './compiled.ts'
-import { applyAction } from './effects.ts'
+import { applyAction, spoken } from './effects.ts'
 import { Evidence } from './evidence.ts'
 import { lower } from './mode.ts'
 import { Outcome } from './outcome.ts'
@@ -122,17 +122,19 @@ function firing(shot: Shot, action: CompiledAction, phase: Phase, mode: Mode): R
     ...(rule.regulation === undefined ? {} : { regulation: rule.regulation }),
     ...(span === undefined ? {} : { span }),
     ...(score === undefined ? {} : { score }),
-    ...noteOf(action),
+    ...noteOf(action, shot),
   }
 }
 
-function noteOf({ document }: CompiledAction): Partial<RuleFiring> {
-  if (document.type === 'log') return { message: document.message, severity: document.level }
+function noteOf({ document }: CompiledAction, shot: Shot): Partial<RuleFiring> {
+  if (document.type === 'log') {
+    return { message: spoken(document.message, shot), severity: document.level }
+  }
   if (document.type === 'audit') {
     return { category: document.category, severity: document.severity }
   }
   if (document.type === 'notify' && document.message !== undefined) {
-    return { message: document.message }
+    return { message: spoken(document.message, shot) }
   }
   return {}
 }

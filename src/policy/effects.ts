@@ -76,7 +76,7 @@ function applyAdapt(action: CompiledAction, shot: Shot, outcome: Outcome): void 
 }
 
 /** Messages may name the score and the request; never the text that was found. */
-function spoken(text: string, shot: Shot): string {
+export function spoken(text: string, shot: Shot): string {
   if (!text.includes('${')) return text
   const { rule, context, level } = shot
   const live: Readonly<Record<string, string>> = {

@@ -9,9 +9,10 @@ import type { CompiledPolicy, DecideContext, Formula } from './compiled.ts'
 type Level = Extract<Finding, { kind: 'level' }>
 type Tool = Extract<Finding, { kind: 'tool' }>
 type Unjudged = Extract<Finding, { kind: 'unjudged' }>
+type Heard = Extract<Finding, { kind: 'verdict' }>
 
-/** Most findings kept as evidence of one leaf. */
-const MAX_EVIDENCE = 64
+/** Most findings kept as evidence of one leaf: as many as a row or a channel remembers. */
+const MAX_EVIDENCE = 256
 
 export class Evidence {
   /** Rules that something here speaks for, each once; unordered. */
@@ -22,6 +23,8 @@ export class Evidence {
   /** A tool call is open or complete in the text. */
   hasTool = false
   isToolOpen = false
+  /** Every judgement of the classifiers that a `count` counts, whether it holds or not. */
+  readonly #judged: Heard[] = []
   readonly #policy: CompiledPolicy
   readonly #found: Finding[][]
   readonly #leafRound: Uint32Array
@@ -51,6 +54,7 @@ export class Evidence {
     this.candidates.length = 0
     if (this.levels.size > 0) this.levels.clear()
     this.unjudged.length = 0
+    this.#judged.length = 0
     this.isDivergent = false
     this.hasTool = false
     this.isToolOpen = false
@@ -92,8 +96,9 @@ export class Evidence {
     }
   }
 
-  #readVerdict(finding: Extract<Finding, { kind: 'verdict' }>): void {
+  #readVerdict(finding: Heard): void {
     const { model, label, probability } = finding.verdict
+    if (this.#policy.counted.has(model)) this.#judged.push(finding)
     const leaves = this.#policy.index.byModel.get(model)
     if (leaves === undefined) return
     for (const i of leaves) {
@@ -152,15 +157,26 @@ export class Evidence {
     }
   }
 
-  /** At least so many findings, of the last so many, within so many tokens of the newest. */
+  /** At least so many findings, of the last so many judgements, within so many tokens. */
   #counts(formula: Extract<Formula, { op: 'count' }>): boolean {
+    const { atLeast: n, withinTokens: within, window } = formula
     const all = this.of(formula.of)
-    const recent = formula.window === undefined ? all : all.slice(-formula.window)
-    if (formula.withinTokens === undefined) return recent.length >= formula.atLeast
+    if (all.length < n) return false
+    const recent = window === undefined ? all : this.#recent(all, window)
+    if (within === undefined) return recent.length >= n
     const places = recent.map(placeOf).sort((a, b) => a - b)
-    const n = formula.atLeast
-    const within = formula.withinTokens
     return places.some((place, i) => i + 1 >= n && place - (places[i + 1 - n] ?? 0) < within)
+  }
+
+  /** Those of the last `window` judgements that hold. */
+  #recent(holding: readonly Finding[], window: number): readonly Finding[] {
+    const models = new Set<string>()
+    for (const finding of holding) if (finding.kind === 'verdict') models.add(finding.verdict.model)
+    const holds = new Set(holding)
+    const judgements: Finding[] = this.#judged.filter(({ verdict }) => models.has(verdict.model))
+    for (const finding of holding) if (finding.kind !== 'verdict') judgements.push(finding)
+    judgements.sort((a, b) => placeOf(a) - placeOf(b))
+    return judgements.slice(-window).filter((finding) => holds.has(finding))
   }
 
   /** The findings that speak for a formula which holds; none for what was not found. */

@@ -50,6 +50,37 @@ export function mayHoldAlone(formula: Formula): boolean {
   }
 }
 
+/** What `CompiledPolicy.counted` says. */
+export function countedModels(
+  leaves: readonly Leaf[],
+  rules: readonly CompiledRule[],
+): ReadonlyMap<string, number> {
+  const counted = new Map<string, number>()
+  const visit = (formula: Formula, window: number | undefined): void => {
+    switch (formula.op) {
+      case 'leaf': {
+        const leaf = leaves[formula.leaf]
+        if (leaf?.kind !== 'verdict' || window === undefined) return
+        counted.set(leaf.model, Math.max(window, counted.get(leaf.model) ?? 0))
+        return
+      }
+      case 'context':
+        return
+      case 'any':
+      case 'all':
+        for (const part of formula.of) visit(part, window)
+        return
+      case 'not':
+        visit(formula.of, window)
+        return
+      case 'count':
+        visit(formula.of, Math.max(window ?? 0, formula.window ?? 0))
+    }
+  }
+  for (const { formula } of rules) visit(formula, undefined)
+  return counted
+}
+
 function add(map: Map<string, number[]>, key: string, value: number): void {
   const list = map.get(key)
   if (list === undefined) map.set(key, [value])

@@ -7,16 +7,44 @@ export function findUnreachable(
   rules: readonly CompiledRule[],
   leaves: readonly Leaf[],
 ): readonly Problem[] {
-  return rules.flatMap((rule) => {
+  return rules.flatMap((rule): Problem[] => {
+    const { file, line } = rule
+    const at = { file, line, column: 1 }
+    if (!mayHold(rule.formula, rule)) {
+      const where = [...rule.phases].join(', ')
+      const message = `rule ${rule.name}: can never fire: it is looked at in ${where}, and its condition asks for another phase`
+      return [{ severity: 'error', code: 'never-fires', message, ...at }]
+    }
     const earlier = rules.find((other) => other.index < rule.index && shadows(other, rule, leaves))
     if (earlier === undefined) return []
     const why = earlier.continue ? 'stops the text' : 'ends the search'
     const message = `rule ${rule.name}: never has an effect, because ${earlier.name} looks at the same things first and ${why}`
-    const { file, line } = rule
-    return [
-      { severity: 'warning' as const, code: 'shadowed' as const, message, file, line, column: 1 },
-    ]
+    return [{ severity: 'warning', code: 'shadowed', message, ...at }]
   })
+}
+
+/** False when the phases that a condition asks for are none of the rule's. */
+function mayHold(formula: Formula, { phases }: CompiledRule): boolean {
+  const may = (part: Formula): boolean => {
+    switch (part.op) {
+      case 'leaf':
+        return true
+      case 'context':
+        return part.phases?.some((phase) => phases.has(phase)) ?? true
+      case 'any':
+        return part.of.length === 0 || part.of.some(may)
+      case 'all':
+        return part.of.every(may)
+      case 'count':
+        return may(part.of)
+      case 'not': {
+        const { of } = part
+        const asked = of.op === 'context' ? of.phases : undefined
+        return asked === undefined || ![...phases].every((phase) => asked.includes(phase))
+      }
+    }
+  }
+  return may(formula)
 }
 
 /** True when whatever fires `later` has fired `first` before, and `first` leaves it nothing to do. */

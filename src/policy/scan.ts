@@ -2,14 +2,17 @@
  * All texts of a policy over a growing text: phrases and disguised patterns by the automaton that the
  * token programs are made from, other patterns in linear time. Text may be cut anywhere.
  */
-import { compileAutomaton } from '../automata/automaton.ts'
-import type { Automaton } from '../automata/automaton.ts'
+import { createHash } from 'node:crypto'
+import { compileAutomaton, compileScanMachine } from '../automata/automaton.ts'
+import type { ScanMachine } from '../automata/automaton.ts'
 import { createTextScanner } from '../automata/scan.ts'
 import type { Ban } from '../model/ban.ts'
+import { GuardError } from '../model/errors.ts'
 import type { Finding } from '../model/finding.ts'
 import type { CompiledPolicy } from './compiled.ts'
 import { compileLinear, LinearScanner } from './linear.ts'
 import type { LinearPattern } from './linear.ts'
+import type { Problem } from './problem.ts'
 import { parseRegex } from './regex.ts'
 
 export type TextMatch = { readonly ban: string; readonly start: number; readonly end: number }
@@ -32,17 +35,17 @@ const isSimulated = (text: Ban): boolean =>
 const MAX_OPEN = 256
 
 type Machines = {
-  readonly automaton: Automaton | undefined
+  readonly machine: ScanMachine | undefined
   readonly linear: readonly LinearPattern[]
 }
 
 const machinesOf = new WeakMap<CompiledPolicy, Machines>()
-/** Automata by their texts: a reload that changes no text compiles none. The last few are kept. */
-const automata = new Map<string, Automaton>()
-const MAX_AUTOMATA = 16
+/** Machines by their texts: a reload that changes no text compiles none. The last few are kept. */
+const machines = new Map<string, ScanMachine>()
+const MAX_MACHINES = 16
 /** Names of policies that were scanned for; at most as many as there are policies. */
 const scanned = new Set<string>()
-export const isScanned = (name: string): boolean => scanned.has(name)
+export const scannedNames = (): readonly string[] => [...scanned]
 
 /**
  * Compiles what the policy scans for; at the first scan otherwise. Throws GuardError for a text that
@@ -51,22 +54,40 @@ export const isScanned = (name: string): boolean => scanned.has(name)
 export function prepareScan(policy: CompiledPolicy): Machines {
   const known = machinesOf.get(policy)
   if (known !== undefined) return known
-  const made = compileMachines(policy)
+  const texts = scannedTexts(policy)
+  return keep(policy, texts.length === 0 ? undefined : machineOf(texts))
+}
+
+/** The same with a machine that was made elsewhere, of the texts that `scannedTexts` gives. */
+export function adoptScan(policy: CompiledPolicy, machine: ScanMachine | undefined): void {
+  if (!machinesOf.has(policy)) keep(policy, machine)
+}
+
+/** Texts that a machine finds; the others of the policy are simulated one by one. */
+export const scannedTexts = (policy: CompiledPolicy): readonly Ban[] =>
+  policy.texts.filter((text) => !isSimulated(text))
+
+function keep(policy: CompiledPolicy, machine: ScanMachine | undefined): Machines {
+  const simulated = policy.texts.filter(isSimulated).map(simulate)
+  const made = { machine, linear: [...policy.linear, ...simulated] }
   machinesOf.set(policy, made)
   return made
 }
 
-function compileMachines(policy: CompiledPolicy): Machines {
-  const simulated = policy.texts.filter(isSimulated).map(simulate)
-  const rest = policy.texts.filter((text) => !isSimulated(text))
-  const linear = [...policy.linear, ...simulated]
-  return { automaton: rest.length === 0 ? undefined : automatonOf(rest), linear }
-}
-
-/** Refuses a ban that the engine's masks could not hold. Throws GuardError with its place. */
-export function checkBans(policy: CompiledPolicy): void {
-  const patterns = policy.bans.filter((ban) => ban.kind === 'regex')
-  if (patterns.length > 0) automatonOf(patterns)
+/** Texts that cannot be looked for, and bans that the engine's masks could not hold. */
+export function checkTexts(policy: CompiledPolicy): readonly Problem[] {
+  try {
+    prepareScan(policy)
+    const patterns = policy.bans.filter((ban) => ban.kind === 'regex')
+    if (patterns.length > 0) compileAutomaton(patterns)
+    return []
+  } catch (error) {
+    const { message } = GuardError.from(error, 'policy_invalid')
+    const [, file = policy.name, line = '1', column = '1', what = message] =
+      /^(.*?):(\d+):(\d+): (.*)$/s.exec(message) ?? []
+    const at = { file, line: Number(line), column: Number(column) }
+    return [{ severity: 'error', code: 'ban', message: what, ...at }]
+  }
 }
 
 function simulate({ id, text, match, folds }: Ban): LinearPattern {
@@ -74,27 +95,37 @@ function simulate({ id, text, match, folds }: Ban): LinearPattern {
   return compileLinear(id, text, parseRegex(source), folds.includes('case'))
 }
 
-function automatonOf(texts: readonly Ban[]): Automaton {
-  const key = JSON.stringify(texts.map((text) => ({ ...text, place: '' })))
-  const known = automata.get(key)
-  if (known !== undefined) {
-    automata.delete(key)
-    automata.set(key, known)
-    return known
+/** One key for equal texts, wherever they are written. */
+export function textsKey(texts: readonly Ban[]): string {
+  const told = texts.map(({ id, kind, text, match, folds }) => [id, kind, text, match, folds])
+  return createHash('sha256').update(JSON.stringify(told)).digest('hex')
+}
+
+function machineOf(texts: readonly Ban[]): ScanMachine {
+  const key = textsKey(texts)
+  const known = machines.get(key)
+  if (known === undefined) return holdMachine(key, compileScanMachine(texts))
+  machines.delete(key)
+  machines.set(key, known)
+  return known
+}
+
+export const heldMachine = (key: string): ScanMachine | undefined => machines.get(key)
+export const heldMachines = (): readonly string[] => [...machines.keys()]
+
+export function holdMachine(key: string, machine: ScanMachine): ScanMachine {
+  machines.set(key, machine)
+  for (const oldest of machines.keys()) {
+    if (machines.size <= MAX_MACHINES) break
+    machines.delete(oldest)
   }
-  const made = compileAutomaton(texts)
-  automata.set(key, made)
-  for (const oldest of automata.keys()) {
-    if (automata.size <= MAX_AUTOMATA) break
-    automata.delete(oldest)
-  }
-  return made
+  return machine
 }
 
 export function createPolicyScanner(policy: CompiledPolicy): PolicyScanner {
-  const { automaton, linear } = prepareScan(policy)
+  const { machine, linear } = prepareScan(policy)
   scanned.add(policy.name)
-  const phrases = automaton === undefined ? undefined : createTextScanner(automaton)
+  const phrases = machine === undefined ? undefined : createTextScanner(machine)
   const patterns = linear.map((pattern) => new LinearScanner(pattern))
   let length = 0
   const collect = (

@@ -9,22 +9,33 @@ import { dirname } from 'node:path'
 import { createHash } from 'node:crypto'
 import { GuardError } from '../model/errors.ts'
 import { readPolicyFiles } from './file.ts'
-import type { LoadOptions } from './file.ts'
 import type { PolicyFile, PolicyLibrary } from './library.ts'
 import { compileInWorker } from './worker.ts'
+import type { WorkerOptions } from './worker.ts'
 
 export type PolicyChange =
-  | { readonly kind: 'loaded'; readonly library: PolicyLibrary }
+  | {
+      readonly kind: 'loaded'
+      readonly library: PolicyLibrary
+      /** What was read from the disk. */
+      readonly files: readonly PolicyFile[]
+    }
   /** What is on the disk is refused; what was in force stays. */
   | { readonly kind: 'refused'; readonly error: GuardError }
 
-export type WatchOptions = LoadOptions & {
+export type WatchOptions = WorkerOptions & {
   /** Quiet time after the last change before anything is read. */
   readonly debounceMs?: number
   /** Looks at the files this often, for file systems that tell of no changes. */
   readonly intervalMs?: number
   /** Policies that do not lie on the disk: given what was read, what belongs to the set besides. */
   readonly extra?: (files: readonly PolicyFile[]) => readonly PolicyFile[]
+  /** How the files are read, when a missing folder is not a mistake. */
+  readonly readFiles?: () => readonly PolicyFile[]
+  /** False: nothing is followed, and only `reload` reads. */
+  readonly isFollowing?: boolean
+  /** What is in force already. */
+  readonly initial?: readonly PolicyFile[]
 }
 
 export type PolicyWatch = {
@@ -38,88 +49,140 @@ export type PolicyWatch = {
 }
 
 /**
- * `onChange` hears of every set that was loaded or refused, in order; it must not throw. A set whose
- * bytes did not change is not compiled again. `initial` are the files that are in force already.
+ * `onChange` hears of every set that was loaded or refused, in order. It may take its time before it
+ * puts a set in force, and it may refuse one by throwing. A set whose bytes did not change is not
+ * compiled again, and the same mistake is not told again, unless somebody asks.
  */
 export function watchPolicies(
   path: string,
-  onChange: (change: PolicyChange) => void,
-  options: WatchOptions & { readonly initial?: readonly PolicyFile[] } = {},
+  onChange: (change: PolicyChange) => void | Promise<void>,
+  options: WatchOptions = {},
 ): PolicyWatch {
-  const { debounceMs = 200, intervalMs = 30_000, initial, extra, ...load } = options
-  const state = { reloads: 0, refusals: 0, error: undefined as GuardError | undefined }
-  let seen = initial === undefined ? '' : fingerprint(initial)
-  let timer: NodeJS.Timeout | undefined
-  let queue: Promise<unknown> = Promise.resolve()
-  let isClosed = false
+  return new Watch(path, onChange, options)
+}
 
-  const read = async (isForced: boolean): Promise<PolicyChange | undefined> => {
-    let change: PolicyChange
-    try {
-      const files = readPolicyFiles(path)
-      const print = fingerprint(files)
-      if (print === seen && !isForced) return undefined
-      seen = print
-      const all = [...files, ...(extra?.(files) ?? [])]
-      change = { kind: 'loaded', library: await compileInWorker(all, load) }
-    } catch (error) {
-      change = { kind: 'refused', error: GuardError.from(error, 'policy_invalid') }
-    }
-    if (isClosed) return undefined
-    if (change.kind === 'loaded') state.reloads++
-    else state.refusals++
-    state.error = change.kind === 'refused' ? change.error : undefined
-    onChange(change)
-    return change
+class Watch implements PolicyWatch {
+  reloads = 0
+  refusals = 0
+  error: GuardError | undefined
+  readonly #path: string
+  readonly #onChange: (change: PolicyChange) => void | Promise<void>
+  readonly #options: WatchOptions
+  readonly #poll: NodeJS.Timeout | undefined
+  #seen: string
+  /** Files of the set in force. */
+  #count: number
+  #timer: NodeJS.Timeout | undefined
+  #queue: Promise<unknown> = Promise.resolve()
+  #watchers: readonly FSWatcher[] = []
+  #isClosed = false
+
+  constructor(
+    path: string,
+    onChange: (change: PolicyChange) => void | Promise<void>,
+    options: WatchOptions,
+  ) {
+    this.#path = path
+    this.#onChange = onChange
+    this.#options = options
+    this.#seen = options.initial === undefined ? '' : fingerprint(options.initial)
+    this.#count = options.initial?.length ?? 0
+    if (options.isFollowing === false) return
+    this.#watch()
+    this.#poll = setInterval(() => this.#noticed(), options.intervalMs ?? 30_000).unref()
   }
-  // One at a time and in order, so that an older set never replaces a newer one.
-  const enqueue = (isForced: boolean): Promise<PolicyChange | undefined> => {
-    const next = queue.then(() => (isClosed ? undefined : read(isForced)))
-    queue = next
+
+  reload(): Promise<PolicyChange | undefined> {
+    return this.#enqueue(true)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    clearInterval(this.#poll)
+    for (const watcher of this.#watchers) watcher.close()
+  }
+
+  /** The path and its folder: a ConfigMap swaps a link beside the files, an editor swaps the file. */
+  #watch(): void {
+    for (const watcher of this.#watchers) watcher.close()
+    this.#watchers = [this.#path, dirname(this.#path)].flatMap((target) => {
+      try {
+        const watcher = watch(target, { persistent: false }, () => this.#noticed())
+        // A watcher that breaks (its folder is gone) is no reason to stop: the interval goes on.
+        watcher.on('error', () => watcher.close())
+        return [watcher]
+      } catch {
+        // Not there yet, or a file system without notifications: the interval finds changes.
+        return []
+      }
+    })
+  }
+
+  #noticed(): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      if (this.#isClosed) return
+      // A folder that was made again is another one, and its watcher hears nothing.
+      this.#watch()
+      void this.#enqueue(false)
+    }, this.#options.debounceMs ?? 200).unref()
+  }
+
+  /** One at a time and in order, so that an older set never replaces a newer one. */
+  #enqueue(isForced: boolean): Promise<PolicyChange | undefined> {
+    const next = this.#queue.then(() => (this.#isClosed ? undefined : this.#read(isForced)))
+    this.#queue = next
     return next
   }
-  const noticed = (): void => {
-    clearTimeout(timer)
-    timer = setTimeout(() => void enqueue(false), debounceMs)
-    timer.unref()
+
+  async #read(isForced: boolean): Promise<PolicyChange | undefined> {
+    try {
+      const files = this.#files()
+      const print = fingerprint(files)
+      if (print === this.#seen && !isForced) return undefined
+      this.#seen = print
+      return await this.#load(files)
+    } catch (error) {
+      return this.#refuse(GuardError.from(error, 'policy_invalid'), isForced)
+    }
   }
-  const watchers = watchBoth(path, noticed)
-  const poll = setInterval(noticed, intervalMs)
-  poll.unref()
-  return {
-    reload: () => enqueue(true),
-    get error() {
-      return state.error
-    },
-    get reloads() {
-      return state.reloads
-    },
-    get refusals() {
-      return state.refusals
-    },
-    close: () => {
-      isClosed = true
-      clearTimeout(timer)
-      clearInterval(poll)
-      for (const watcher of watchers) watcher.close()
-    },
+
+  #files(): readonly PolicyFile[] {
+    const files = this.#options.readFiles?.() ?? readPolicyFiles(this.#path)
+    if (files.length > 0 || this.#count === 0) return files
+    // A folder that lost everything is a mistake, never a wish to guard nothing.
+    throw new GuardError('policy_invalid', `${this.#path}: there are no policies any more`)
+  }
+
+  async #load(files: readonly PolicyFile[]): Promise<PolicyChange | undefined> {
+    const all = [...files, ...(this.#options.extra?.(files) ?? [])]
+    const { nowMs, classifiers, calibration, mode, scan } = this.#options
+    const given = { nowMs, classifiers, calibration, mode, scan }
+    const library = await compileInWorker(all, withoutUndefined(given))
+    if (this.#isClosed) return undefined
+    const change = { kind: 'loaded', library, files } as const
+    await this.#onChange(change)
+    this.reloads++
+    this.error = undefined
+    this.#count = files.length
+    return change
+  }
+
+  async #refuse(error: GuardError, isForced: boolean): Promise<PolicyChange | undefined> {
+    if (this.#isClosed) return undefined
+    if (!isForced && error.message === this.error?.message) return undefined
+    this.refusals++
+    this.error = error
+    const change = { kind: 'refused', error } as const
+    await this.#onChange(change)
+    return change
   }
 }
 
-/** The path and its folder: a ConfigMap swaps a link beside the files, an editor swaps the file. */
-function watchBoth(path: string, noticed: () => void): readonly FSWatcher[] {
-  return [path, dirname(path)].flatMap((target) => {
-    try {
-      const watcher = watch(target, { persistent: false }, noticed)
-      // A watcher that breaks (its folder is gone) is no reason to stop: the interval goes on.
-      watcher.on('error', () => watcher.close())
-      return [watcher]
-    } catch {
-      // Not there yet, or a file system without notifications: the interval finds changes.
-      return []
-    }
-  })
-}
+/** Options that were not given must not hide the defaults. */
+const withoutUndefined = (options: Record<string, unknown>): WorkerOptions =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 
 function fingerprint(files: readonly PolicyFile[]): string {
   const hash = createHash('sha256')

@@ -1,49 +1,64 @@
 /**
- * Compiles policies off the main thread: YAML, schema and every check in a worker, then the compiled
- * form here, one policy at a time with the event loop running in between. Running streams wait for
- * the smallest of these parts at most.
+ * Compiles policies off the main thread: YAML, schema, every check and the machines that scan text in
+ * a worker, then the compiled form here, rule by rule with the event loop running in between. Running
+ * streams wait for one such part at most.
  */
 import { createRequire } from 'node:module'
+import { performance } from 'node:perf_hooks'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { setImmediate } from 'node:timers/promises'
 import { GuardError } from '../model/errors.ts'
-import { compileCombined, compilePolicy } from './compile.ts'
-import type { CompileOptions } from './compile.ts'
+import { unpackScan } from '../automata/scan-parcel.ts'
+import { combinedSteps, policySteps } from './compile.ts'
+import type { CompileOptions, CompileSteps } from './compile.ts'
 import type { CompiledPolicy } from './compiled.ts'
-import type { WorkerAnswer, WorkerJob } from './compile-worker.ts'
+import type { PackedScan, WorkerAnswer, WorkerJob } from './compile-worker.ts'
 import type { PolicySource } from './document.ts'
 import type { LoadOptions } from './file.ts'
 import { COMBINED } from './library.ts'
 import type { PolicyFile, PolicyLibrary } from './library.ts'
 import type { Problem } from './problem.ts'
 import { refuseErrors } from './problem.ts'
-import { isScanned, prepareScan } from './scan.ts'
+import { adoptScan, heldMachine, heldMachines, holdMachine, scannedNames } from './scan.ts'
 
 /** A worker that takes longer is ended, and the set refused: hostile text must not compile forever. */
 const DEADLINE_MS = 30_000
 const MEMORY_MB = 512
 
+/** Longest time for which the calling thread compiles without a pause. */
+const SLICE_MS = 1
+
+export type WorkerOptions = LoadOptions & {
+  /** Policies that are scanned for as soon as they are in force; those scanned before are known. */
+  readonly scan?: readonly string[]
+}
+
 /** Rejects with GuardError when anything in the set is wrong. */
 export async function compileInWorker(
   files: readonly PolicyFile[],
-  options: LoadOptions = {},
+  options: WorkerOptions = {},
 ): Promise<PolicyLibrary> {
-  const { calibration, ...plain } = options
-  const nowMs = options.nowMs ?? Date.now()
-  const answer = await ask({ files, options: { ...plain, nowMs } })
+  const { scan = [], ...load } = options
+  const all: CompileOptions = { ...load, nowMs: load.nowMs ?? Date.now() }
+  const answer = await ask({
+    files,
+    options: all,
+    scan: [...new Set([...scan, ...scannedNames()])],
+    held: heldMachines(),
+  })
   refuseErrors(answer.problems)
   const sources = answer.sources.map(({ file, document, rulePlaces }): PolicySource => ({
     file,
     document,
     place: ([, rule]) => rulePlaces[Number(rule)] ?? { line: 1, column: 1 },
   }))
-  const all: CompileOptions = {
-    ...plain,
-    nowMs,
-    ...(calibration === undefined ? {} : { calibration }),
+  const library = await assemble(sources, { ...all, isChecked: true }, answer.problems)
+  for (const packed of answer.scans) {
+    await setImmediate()
+    adopt(library, packed)
   }
-  return assemble(sources, all, answer.problems)
+  return library
 }
 
 async function assemble(
@@ -53,25 +68,39 @@ async function assemble(
 ): Promise<PolicyLibrary> {
   const policies = new Map<string, CompiledPolicy>()
   for (const source of sources) {
-    await setImmediate()
-    const { policy, problems } = compilePolicy(source, sources, options)
-    refuseErrors(problems)
-    if (policy === undefined) continue
+    const policy = await sliced(policySteps(source, sources, options))
     policies.set(policy.name, policy)
-    // What is scanned for now is scanned for the moment that the new set is in force.
-    if (isScanned(policy.name)) prepareScan(policy)
   }
-  await setImmediate()
   const [only] = policies.values()
-  if (only !== undefined && policies.size === 1) {
-    return { policies, combined: only, sources, warnings }
-  }
-  const { policy: combined, problems } = compileCombined(COMBINED, sources, options)
-  refuseErrors(problems)
-  if (combined === undefined) throw new GuardError('policy_invalid', 'no policy could be read')
-  await setImmediate()
-  if (isScanned(COMBINED)) prepareScan(combined)
+  const combined =
+    only !== undefined && policies.size === 1
+      ? only
+      : await sliced(combinedSteps(COMBINED, sources, options))
   return { policies, combined, sources, warnings }
+}
+
+/** Runs the steps with the event loop running in between. */
+async function sliced(steps: CompileSteps): Promise<CompiledPolicy> {
+  await setImmediate()
+  let from = performance.now()
+  let step = steps.next()
+  while (step.done !== true) {
+    if (performance.now() - from > SLICE_MS) {
+      await setImmediate()
+      from = performance.now()
+    }
+    step = steps.next()
+  }
+  const { policy, problems } = step.value
+  refuseErrors(problems)
+  if (policy === undefined) throw new GuardError('policy_invalid', 'no policy could be read')
+  return policy
+}
+
+function adopt({ policies, combined }: PolicyLibrary, { policy, key, parcel }: PackedScan): void {
+  const found = policy === combined.name ? combined : policies.get(policy)
+  const machine = parcel === undefined ? heldMachine(key) : holdMachine(key, unpackScan(parcel))
+  if (found !== undefined && machine !== undefined) adoptScan(found, machine)
 }
 
 /** A worker that has answered and waits: starting one costs more than most compiles. */

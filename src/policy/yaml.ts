@@ -27,7 +27,12 @@ export function readYaml(source: string, file: string): YamlResult {
   const lines = new LineCounter()
   let document: Document.Parsed
   try {
-    document = parseDocument(source, { lineCounter: lines, uniqueKeys: true, version: '1.2' })
+    document = parseDocument(source, {
+      lineCounter: lines,
+      uniqueKeys: true,
+      version: '1.2',
+      logLevel: 'error', // its warnings would go to the process, not into the problems
+    })
   } catch (error) {
     // The parser recurses into nested collections: text that is nested too deep ends here.
     return nothing(problem(file, START, 'yaml', `not readable as YAML: ${reason(error)}`))

@@ -76,9 +76,13 @@ export class ProgramBook<P extends BannedPolicy, W extends LoadedProgram> {
     }
   }
 
-  /** The policies changed: compiles what is new and publishes it. Resolves when that is done. */
-  async refresh(): Promise<void> {
-    await Promise.all([...this.#shelves].map(([digest, shelf]) => this.#fill(digest, shelf)))
+  /**
+   * The policies changed: compiles what is new and publishes it. Resolves when that is done, with the
+   * mistake when something could not be compiled and so nothing new was published.
+   */
+  async refresh(): Promise<GuardError | undefined> {
+    const fills = [...this.#shelves].map(([digest, shelf]) => this.#fill(digest, shelf))
+    return (await Promise.all(fills)).find((failure) => failure !== undefined)
   }
 
   find(digest: string): W | undefined {
@@ -100,7 +104,7 @@ export class ProgramBook<P extends BannedPolicy, W extends LoadedProgram> {
     return this.#entries.size
   }
 
-  async #fill(vocabularyDigest: string, shelf: Shelf): Promise<void> {
+  async #fill(vocabularyDigest: string, shelf: Shelf): Promise<GuardError | undefined> {
     const turn = ++shelf.turn
     const standard = this.#parts.defaultPolicy()
     const policies = new Set([standard, ...this.#parts.policies()])
@@ -108,10 +112,12 @@ export class ProgramBook<P extends BannedPolicy, W extends LoadedProgram> {
     const entries = await Promise.all(
       banning.map((policy) => this.#compiled(policy.bans, vocabularyDigest)),
     ).catch((error: unknown) => {
-      this.#parts.failed(GuardError.from(error, 'program_invalid'))
-      return undefined
+      const failure = GuardError.from(error, 'program_invalid')
+      this.#parts.failed(failure)
+      return failure
     })
-    if (entries === undefined || turn !== shelf.turn) return
+    if (entries instanceof GuardError) return entries
+    if (turn !== shelf.turn) return undefined
     const images = new Map(entries.map(({ image }) => [image.digest, image]))
     shelf.set = {
       revision: ++this.#revision,
@@ -120,6 +126,7 @@ export class ProgramBook<P extends BannedPolicy, W extends LoadedProgram> {
     }
     this.#trim()
     for (const changed of shelf.listeners) changed(shelf.set)
+    return undefined
   }
 
   #compiled(bans: readonly Ban[], vocabularyDigest: string): Promise<Entry<W>> {

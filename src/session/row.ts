@@ -86,8 +86,10 @@ export class Row<P> {
   find(findings: readonly Finding[]): void {
     for (const finding of findings) {
       if (this.#findings.length >= MAX_FINDINGS) {
-        this.#findings.shift()
-        this.#foundAt.shift()
+        // Counted verdicts come with every token: they give way before what is found but once.
+        const oldest = Math.max(0, this.#findings.findIndex(isRepeated))
+        this.#findings.splice(oldest, 1)
+        this.#foundAt.splice(oldest, 1)
       }
       this.#findings.push(finding)
       this.#foundAt.push(this.session.position)
@@ -106,6 +108,9 @@ export class Row<P> {
     return this.#findings.length !== before
   }
 }
+
+/** A later verdict says the same again. */
+const isRepeated = ({ kind }: Finding): boolean => kind === 'verdict'
 
 /** What the engine is to do from `fromPosition` on. */
 export function toDirective(decision: Decision, fromPosition: number): Directive {

@@ -97,6 +97,40 @@ describe('decide', () => {
     expect(decide(policy, at(1, 12, 15, 20), context).stop).toBeDefined()
   })
 
+  it('counts n of the last m judgements of a classifier, those that do not hold included', () => {
+    const policy = policyOf(
+      rule(
+        'trigger: {type: count, at_least: 2, of: 3, trigger: {type: classifier, classifier: risk, threshold: 0.5}}\nactions: [{type: stop}]',
+      ),
+    )
+    const heard = (...scores: number[]) => scores.map((score, i) => verdict('risk', score, i))
+    expect(decide(policy, heard(0.9), context).stop).toBeUndefined()
+    expect(decide(policy, heard(0.9, 0.1, 0.1, 0.9), context).stop).toBeUndefined()
+    expect(decide(policy, heard(0.9, 0.1, 0.9), context).stop).toBeDefined()
+    expect(decide(policy, heard(0.9, 0.9, 0.1, 0.1), context).stop).toBeUndefined()
+  })
+
+  it('counts as many findings as a rule may ask for', () => {
+    const policy = policyOf(
+      rule(
+        'trigger: {type: count, at_least: 200, trigger: {type: keywords, any: [word]}}\nactions: [{type: stop}]',
+      ),
+    )
+    const said = (n: number) => Array.from({ length: n }, (_, i) => match(policy, 'word', 9 * i))
+    expect(decide(policy, said(199), context).stop).toBeUndefined()
+    expect(decide(policy, said(200), context).stop).toBeDefined()
+  })
+
+  it('tells variables in the messages of notes, and never what was found', () => {
+    const policy = policyOf(
+      rule(
+        'trigger: {type: classifier, classifier: risk, threshold: 0.5}\nactions: [{type: log, message: "${rule} at ${score} for ${tenant}"}]',
+      ),
+    )
+    const decision = decide(policy, [verdict('risk', 0.876)], { ...context, phase: 'midstream' })
+    expect(decision.firings.map((f) => f.message)).toEqual(['r at 0.88 for acme'])
+  })
+
   it('takes the stricter of two adaptations and never loosens the client', () => {
     const policy = policyOf(`name: p
 rules:

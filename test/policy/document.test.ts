@@ -69,6 +69,27 @@ describe('a mistake in a policy', () => {
       /no phase is called egres; did you mean egress\?/,
     ],
     [
+      'a phase in which the rule is not looked at',
+      rule(
+        'phase: egress\ntrigger: {type: all, triggers: [{type: keywords, any: [x]}, {type: context, field: phase, value: ingress}]}\nactions: [{type: log}]',
+      ),
+      /error: rule r: can never fire: it is looked at in egress, and its condition asks for another/,
+    ],
+    [
+      'a count that is too high for its window',
+      rule(
+        'trigger: {type: count, at_least: 4, of: 3, trigger: {type: classifier, classifier: risk, min: 0.5}}\nactions: [{type: log}]',
+      ),
+      /at least 4 of 3 never holds/,
+    ],
+    [
+      'a count of judgements where nobody judges',
+      rule(
+        'trigger: {type: count, at_least: 2, of: 3, trigger: {type: keywords, any: [x]}}\nactions: [{type: log}]',
+      ),
+      /of counts the last judgements of a classifier, and the trigger asks none/,
+    ],
+    [
       'an impossible range',
       rule(
         'trigger: {type: classifier, classifier: risk, min: 0.8, max: 0.2}\nactions: [{type: log}]',
@@ -137,6 +158,11 @@ describe('extends', () => {
       ).digest
     expect(of(0.5)).toBe(of(0.5, 'another text'))
     expect(of(0.5)).not.toBe(of(0.6))
+    const folded = (folds: string): string =>
+      policyOf(
+        `name: p\ndefaults: {folds: ${folds}}\nrules: [{name: r, trigger: {type: keywords, any: [x]}, actions: [{type: log}]}]\n`,
+      ).digest
+    expect(folded('all')).not.toBe(folded('[case]'))
   })
 })
 
@@ -145,8 +171,18 @@ describe('false_positive_rate', () => {
     const yaml = rule(
       'trigger: {type: classifier, classifier: risk, false_positive_rate: 0.001}\nactions: [{type: stop}]',
     )
-    const policy = policyOf(yaml, { calibration: () => ({ threshold: 0.83, source: 'c1' }) })
-    expect(policy.leaves[0]).toMatchObject({ min: 0.83, source: 'c1' })
+    const head = (model: string, ...points: [number, number][]) => ({
+      model,
+      label: 'risk',
+      points: points.map(([rate, threshold]) => ({ rate, threshold })),
+    })
+    const fast = head('stream', [0.02, 0.6], [0.001, 0.83], [0.0001, 0.99])
+    const policy = policyOf(yaml, { calibration: { risk: [fast] } })
+    expect(policy.leaves[0]).toMatchObject({ min: 0.83, source: 'calibration of stream' })
+    const both = { risk: [fast, head('encoder', [0.0005, 0.9])] }
+    expect(policyOf(yaml, { calibration: both }).leaves[0]).toMatchObject({ min: 0.9 })
+    const coarse = { risk: [fast, head('encoder', [0.01, 0.9])] }
+    expect(problemsOf(yaml, { calibration: coarse })[0]).toMatch(/no calibration of risk/)
     expect(problemsOf(yaml)[0]).toMatch(/no calibration of risk/)
   })
 })

@@ -1,10 +1,19 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { loadPolicies, readPolicyFiles } from '../../src/policy/file.ts'
 import { watchPolicies } from '../../src/policy/watch-file.ts'
-import type { PolicyChange, PolicyWatch } from '../../src/policy/watch-file.ts'
+import type { PolicyChange, PolicyWatch, WatchOptions } from '../../src/policy/watch-file.ts'
 
 const body = (phrase: string): string => `name: p
 rules:
@@ -37,23 +46,35 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })
 
-function start(text: string) {
-  const map = configMap(text)
-  folders.push(map.path)
+function follow(path: string, options: Partial<WatchOptions> = {}) {
   const changes: PolicyChange[] = []
   const waiting: (() => void)[] = []
-  const initial = readPolicyFiles(map.path)
   const watch = watchPolicies(
-    map.path,
+    path,
     (change) => {
       changes.push(change)
       for (const wake of waiting.splice(0)) wake()
     },
-    { initial, debounceMs: 20, intervalMs: 100 },
+    { debounceMs: 20, intervalMs: 100, ...options },
   )
   open.push(watch)
-  const next = (): Promise<void> => new Promise((wake) => waiting.push(wake))
-  return { ...map, changes, watch, next }
+  const next = async (): Promise<void> => {
+    await new Promise<void>((wake) => waiting.push(wake))
+    await setImmediate() // what is counted after it is counted
+  }
+  return { changes, watch, next }
+}
+
+function start(text: string) {
+  const map = configMap(text)
+  folders.push(map.path)
+  return { ...map, ...follow(map.path, { initial: readPolicyFiles(map.path) }) }
+}
+
+function emptyFolder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'checkstream-policies-'))
+  folders.push(path)
+  return path
 }
 
 describe('watchPolicies', () => {
@@ -82,6 +103,56 @@ describe('watchPolicies', () => {
     expect(last?.kind === 'loaded' && last.library.combined.texts[0]?.text).toBe('gamma')
     expect(watch.error).toBeUndefined()
     expect([watch.reloads, watch.refusals]).toEqual([2, 1])
+  })
+
+  it('sees the first policy of a folder that was empty', async () => {
+    const path = emptyFolder()
+    const { changes, next } = follow(path, { initial: [] })
+    const heard = next()
+    writeFileSync(join(path, 'p.yaml'), body('alpha'))
+    await heard
+    expect(changes[0]).toMatchObject({ kind: 'loaded' })
+  })
+
+  it('sees a folder that is made only later, and one that is made again', async () => {
+    const path = join(emptyFolder(), 'policies')
+    const readFiles = () => (existsSync(path) ? readPolicyFiles(path) : [])
+    const { changes, next } = follow(path, { initial: [], readFiles })
+    for (const phrase of ['alpha', 'beta']) {
+      const heard = next()
+      rmSync(path, { recursive: true, force: true })
+      mkdirSync(path)
+      writeFileSync(join(path, 'p.yaml'), body(phrase))
+      await heard
+    }
+    const last = changes.at(-1)
+    expect(last?.kind === 'loaded' && last.library.combined.texts[0]?.text).toBe('beta')
+  })
+
+  it('keeps the last good set when every policy is gone, and tells it once', async () => {
+    const { path, changes, watch, next } = start(body('alpha'))
+    const heard = next()
+    rmSync(join(path, 'p.yaml'))
+    await heard
+    await watch.reload()
+    expect(changes.map((c) => c.kind)).toEqual(['refused', 'refused'])
+    expect(watch.error?.message).toMatch(/there are no policies any more/)
+    expect(watch.reloads).toBe(0)
+  })
+
+  it('refuses a set that somebody who is told of it refuses', async () => {
+    const map = configMap(body('alpha'))
+    folders.push(map.path)
+    const heard: string[] = []
+    const refuse = (change: PolicyChange): void => {
+      heard.push(change.kind)
+      if (change.kind === 'loaded') throw new Error('no engine holds it')
+    }
+    const watch = watchPolicies(map.path, refuse, { isFollowing: false })
+    open.push(watch)
+    expect(await watch.reload()).toMatchObject({ kind: 'refused' })
+    expect(heard).toEqual(['loaded', 'refused'])
+    expect(watch.error?.message).toBe('no engine holds it')
   })
 
   it('reads again when it is told to, though nothing changed', async () => {
