@@ -8,13 +8,15 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
-import { AutoTokenizer, env, type PreTrainedTokenizer } from '@xenova/transformers'
-import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { AutoTokenizer, env } from '@xenova/transformers'
+import { Tensor, type InferenceSession } from 'onnxruntime-node'
 import { GuardError, invariant } from '../model/errors.ts'
 import type { ModelConfig } from './model-config.ts'
 import { bestOf, probabilities, spansOf, type Score } from './scores.ts'
-import { emojiNamer, type EmojiNames } from './text.ts'
-import { batchesOf, windowsOf, wordsOf, type TokenWord, type Window } from './windows.ts'
+import { openSession } from './session-onnx.ts'
+import type { EmojiNames } from './text.ts'
+import { batchesOf, windowsOf, type TokenWord, type Window } from './windows.ts'
+import { WordIds } from './word-ids.ts'
 
 export type EncoderConfig = Exclude<ModelConfig, { kind: 'stream' }>
 export type WorkerData = { readonly path: string; readonly config: EncoderConfig }
@@ -34,7 +36,6 @@ export type WorkerReply =
     }
 
 const CACHE_WINDOWS = 4096
-const CACHE_WORDS = 50_000
 const MAX_WINDOWS = 64
 const BATCH_ROWS = 8
 const BATCH_CELLS = 1024
@@ -44,30 +45,13 @@ type Job = { readonly words: readonly TokenWord[]; readonly windows: readonly Wi
 class Encoder {
   readonly #config: EncoderConfig
   readonly #session: InferenceSession
-  readonly #tokenizer: PreTrainedTokenizer
-  readonly #name: (word: string) => string
-  readonly #prefix: readonly number[]
-  readonly #suffix: readonly number[]
-  readonly #wordIds = new Map<string, readonly number[]>()
+  readonly #words: WordIds
   readonly #seen = new Map<string, Float32Array>()
 
-  constructor(
-    config: EncoderConfig,
-    session: InferenceSession,
-    tokenizer: PreTrainedTokenizer,
-    names: EmojiNames,
-  ) {
+  constructor(config: EncoderConfig, session: InferenceSession, words: WordIds) {
     this.#config = config
     this.#session = session
-    this.#tokenizer = tokenizer
-    this.#name = emojiNamer(names)
-    const bare = this.#encode('a', false)
-    const whole = this.#encode('a', true)
-    const at = whole.findIndex(
-      (id, i) => bare.every((b, k) => whole[i + k] === b) && id === bare[0],
-    )
-    this.#prefix = whole.slice(0, Math.max(0, at))
-    this.#suffix = whole.slice(Math.max(0, at) + bare.length)
+    this.#words = words
   }
 
   async answer(texts: readonly string[]): Promise<{ answers: WorkerAnswer[]; windows: number }> {
@@ -85,28 +69,10 @@ class Encoder {
   }
 
   #job(text: string): Job {
-    const words = wordsOf(text).map(({ word, start, end }) => ({
-      ids: this.#idsOf(word, start === 0),
-      start,
-      end,
-    }))
-    const size = this.#config.windowTokens - this.#prefix.length - this.#suffix.length
+    const words = this.#words.of(text)
+    const { prefix, suffix } = this.#words
+    const size = this.#config.windowTokens - prefix.length - suffix.length
     return { words, windows: windowsOf(words, size, this.#config.overlapTokens) }
-  }
-
-  #idsOf(word: string, first: boolean): readonly number[] {
-    const key = first ? `\n${word}` : word
-    const known = this.#wordIds.get(key)
-    if (known !== undefined) return known
-    const named = this.#name(word.slice(0, 2000))
-    const ids = named === '' ? [] : this.#encode(first ? named : ` ${named}`, false)
-    if (this.#wordIds.size >= CACHE_WORDS) this.#wordIds.clear()
-    this.#wordIds.set(key, ids)
-    return ids
-  }
-
-  #encode(text: string, special: boolean): number[] {
-    return this.#tokenizer.encode(text, { add_special_tokens: special })
   }
 
   /** Logits of every window, by its digest. */
@@ -134,7 +100,8 @@ class Encoder {
   }
 
   async #run(batch: readonly Window[]): Promise<Float32Array[]> {
-    const rows = batch.map((w) => [...this.#prefix, ...w.ids, ...this.#suffix])
+    const { prefix, suffix } = this.#words
+    const rows = batch.map((w) => [...prefix, ...w.ids, ...suffix])
     const width = Math.max(...rows.map((row) => row.length))
     const ids = new BigInt64Array(rows.length * width)
     const mask = new BigInt64Array(rows.length * width)
@@ -193,7 +160,7 @@ class Encoder {
     const count = this.#config.labels.length
     return window.ids.flatMap((_, i) => {
       if (i > 0 && window.words[i] === window.words[i - 1]) return []
-      const at = (this.#prefix.length + i) * count
+      const at = (this.#words.prefix.length + i) * count
       const { start, end } = words[window.words[i] ?? 0] ?? window
       return [{ start, end, logits: logits.slice(at, at + count) }]
     })
@@ -226,17 +193,20 @@ async function load({ path, config }: WorkerData): Promise<Encoder> {
   env.allowRemoteModels = false
   env.localModelPath = dirname(path)
   const tokenizer = await AutoTokenizer.from_pretrained(basename(path), { local_files_only: true })
-  const session = await InferenceSession.create(readFileSync(join(path, 'model.onnx')), {
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    logSeverityLevel: 3,
-  })
+  const session = await openSession(join(path, 'model.onnx'))
+  for (const name of ['input_ids', 'attention_mask']) {
+    if (!session.inputNames.includes(name)) {
+      throw new GuardError('model_invalid', `${path}/model.onnx: no input named ${name}`)
+    }
+  }
   const names =
     config.emoji === undefined
       ? {}
       : (JSON.parse(readFileSync(join(path, config.emoji), 'utf8')) as EmojiNames)
-  const encoder = new Encoder(config, session, tokenizer, names)
+  const words = new WordIds((text, special) => {
+    return tokenizer.encode(text, { add_special_tokens: special })
+  }, names)
+  const encoder = new Encoder(config, session, words)
   const [probe] = (await encoder.answer(['A first window proves that inputs and outputs fit.']))
     .answers
   if (probe?.kind !== 'scores') {

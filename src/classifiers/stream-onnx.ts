@@ -6,12 +6,12 @@
  * depend on where tokens were cut. `run` blocks the event loop for as long as it takes, which this
  * model is small enough for; the encoder is not (encoder-hub.ts).
  */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { Tensor, type InferenceSession } from 'onnxruntime-node'
 import { GuardError, invariant } from '../model/errors.ts'
 import type { StreamScorer } from '../model/verdict.ts'
 import type { ModelFolder } from './models-file.ts'
+import { openSession } from './session-onnx.ts'
 import { clearUnit, endsUnit, MAX_UNIT, openUnit, pushByte, SLOTS, writeFeatures } from './units.ts'
 import type { OpenUnit } from './units.ts'
 
@@ -224,22 +224,5 @@ async function prove(scorer: OnnxStreamScorer, path: string): Promise<void> {
     throw GuardError.from(error, 'model_invalid')
   } finally {
     scorer.close(handle)
-  }
-}
-
-/** One core, no spinning: the engine's own threads need the rest. */
-export async function openSession(path: string): Promise<InferenceSession> {
-  try {
-    return await InferenceSession.create(await readFile(path), {
-      intraOpNumThreads: 1,
-      interOpNumThreads: 1,
-      executionMode: 'sequential',
-      logSeverityLevel: 3,
-    })
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new GuardError('model_invalid', `${path}: not a model that can be run: ${why}`, {
-      cause: error,
-    })
   }
 }

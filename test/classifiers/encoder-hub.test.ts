@@ -7,6 +7,7 @@ import { loadModelFolder } from '../../src/classifiers/models-file.ts'
 
 const MODELS = resolve(import.meta.dirname, '../../models')
 const TINY = join(import.meta.dirname, '../data/classifiers/tiny-token')
+const TINY_SEQUENCE = join(import.meta.dirname, '../data/classifiers/tiny-sequence')
 const PATIENT = { priority: 'prompt', deadlineMs: 60_000 } as const
 
 function copyOf(source: string, change: (folder: string) => void): string {
@@ -21,6 +22,12 @@ function editJson(folder: string, name: string, change: (value: Record<string, u
   const value = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Record<string, unknown>
   change(value)
   writeFileSync(join(folder, name), JSON.stringify(value))
+}
+
+function editModel(folder: string, change: (raw: Buffer) => void): void {
+  const raw = readFileSync(join(folder, 'model.onnx'))
+  change(raw)
+  writeFileSync(join(folder, 'model.onnx'), raw)
 }
 
 describe('the shipped encoder', () => {
@@ -90,12 +97,59 @@ describe('a folder in Hugging Face style', () => {
     ])
   })
 
+  it('is served by configuration alone: sequence classification, three inputs', async () => {
+    const encoder = await openEncoder(loadModelFolder(TINY_SEQUENCE), { name: 'fame' })
+    const result = await encoder.classify('In London Ada Lovelace works', PATIENT)
+    await encoder.close()
+    if (result.kind !== 'verdicts') throw new Error(result.kind)
+    const found = result.verdicts.map((v) => [v.label, v.probability.toFixed(3)])
+    expect(found).toEqual([
+      ['ok', '0.031'],
+      ['famous', '0.969'],
+    ])
+  })
+
+  it('fails a text whose scores are not numbers, and that text alone', async () => {
+    const folder = copyOf(TINY_SEQUENCE, (f) =>
+      editModel(f, (raw) => {
+        // The one row of the table, Lovelace's, that speaks for the second label.
+        const at = raw.indexOf(Buffer.from(Float32Array.of(-36, 36).buffer))
+        raw.set(Buffer.from(Float32Array.of(NaN, NaN).buffer), at)
+      }),
+    )
+    const encoder = await openEncoder(loadModelFolder(folder), { name: 'x' })
+    const [bad, good] = await Promise.all([
+      encoder.classify('Ada Lovelace', PATIENT),
+      encoder.classify('London', PATIENT),
+    ])
+    await encoder.close()
+    expect(bad).toEqual({ kind: 'failed', reason: 'scores are not numbers' })
+    expect(good.kind).toBe('verdicts')
+  })
+
   it.each<[string, RegExp, (folder: string) => void]>([
     [
       'a truncated model',
-      /./,
+      /model\.onnx: not a model that can be run/,
       (f) =>
         writeFileSync(join(f, 'model.onnx'), readFileSync(join(f, 'model.onnx')).subarray(0, 90)),
+    ],
+    [
+      'an operator set that nobody knows',
+      /model\.onnx: not a model that can be run/,
+      (f) =>
+        editModel(f, (raw) => {
+          // ONNX ModelProto: opset_import is field 8, its version field 2; it stands at the end.
+          raw[raw.lastIndexOf(Buffer.from([0x10, 17])) + 1] = 127
+        }),
+    ],
+    [
+      'a model without the input that is fed',
+      /no input named attention_mask/,
+      (f) =>
+        editModel(f, (raw) => {
+          raw.write('attention_masc', raw.lastIndexOf('attention_mask'))
+        }),
     ],
     [
       'a head that the model lacks',
