@@ -18,7 +18,7 @@ from pathlib import Path
 
 import devsets
 import sources
-from corpora import asks, benign, finance, injections, multilingual, people
+from corpora import asks, benign, finance, injections, multilingual, people, questions
 from corpora.grammar import distinct_ngrams
 from sources import ADVICE, BENIGN, HEADS, INJECTION, Labels, Row, toxic
 
@@ -98,6 +98,10 @@ def written(rng: random.Random, scale: float) -> Iterable[Row]:
         yield text, INJECTION, "our_injections"
     for text in injections.jailbreaks(rng, n(2200)):
         yield text, INJECTION, "our_jailbreaks"
+    for text in questions.benign(rng, n(2200)):
+        yield text, BENIGN, "our_questions"
+    for text in questions.turned(rng, n(2600)):
+        yield text, INJECTION, "our_turns"
 
 
 def spliced(rng: random.Random, train: Path, scale: float) -> Iterable[Row]:

@@ -1,7 +1,10 @@
-"""Fine-tunes the encoder from MiniLM-L6 and exports it: python encoder.py [--minutes 40] [--quick].
+"""Fine-tunes the encoder from MiniLM-L6 and exports it: python encoder.py [--tokens 2.8] [--quick].
 
-Training is bounded by wall time: the learning rate falls to zero at the end of the budget, whatever
-the machine managed by then. A checkpoint is written every minute; a second start resumes it.
+The embeddings and the lower half of the layers stay as they were pretrained, so their output is
+computed once a row and kept; only the upper half and the heads are trained. The budget is counted
+in tokens, never in time, so a busy or paused machine gives the same model later. A checkpoint is
+written every two minutes and resumed; SIGTERM brings the end forward (the rate falls to zero over
+the next tenth of what was done, then the model is exported).
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ import json
 import os
 import random
 import shutil
+import signal
 import time
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from transformers import AutoModel, AutoTokenizer  # noqa: E402
@@ -28,12 +33,22 @@ HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"
 TARGET = HERE.parent / "models/encoder"
 MAX_TOKENS = 128
-# Shorter than a window: most rows are short, and long ones cost the most for the least.
-TRAIN_TOKENS = 72
-# Share of each large source that one pass reads; all others are read whole.
-SHARE = {"clinc150": 0.4, "banking77": 0.5, "edos": 0.8, "implicit_hate": 0.7, "our_finance": 0.5, "our_injections": 0.8,
-         "our_jailbreaks": 0.7, "our_triggers": 0.7, "davidson": 0.6, "hh_rlhf_chosen": 0.5, "toxigen": 0.8, "carriers": 0.5, "tau2_documents": 0.6, "our_health_legal": 0.6, "our_personas": 0.7, "our_multilingual": 0.6, "our_identity": 0.6, "our_follow_ups": 0.8, "translated_questions": 0.5,
-         "gpteacher_roleplay_answers": 0.5, "gpteacher_codegen_answers": 0.5, "mlma_ar": 0.5, "our_spliced": 0.7}
+# Most rows are short, and long ones cost the most for the least: rows of these sources are read to
+# the end of a window (long prompts, attacks behind a carrier), all others to SHORT_TOKENS.
+SHORT_TOKENS = 64
+WHOLE = {"awesome_2025_05", "inthewild", "our_spliced", "carriers", "our_structured", "our_personas", "tau2_documents", "deepset", "spikee",
+         "gptfuzz", "gpteacher_roleplay", "gpteacher_roleplay_answers", "our_jailbreaks"}
+# How often a plan reads each source; others once. Small licensed sets of hard text several times,
+# long or easy text seldom.
+VISITS = {"deepset": 7, "hatemoji": 6, "edos": 2.2, "inthewild": 2, "awesome_2025_05": 3, "spikee": 1.5, "gptfuzz": 2, "catqa_finance": 4, "our_turns": 1.2,
+          "our_finance": 0.45, "toxigen": 0.45, "implicit_hate": 0.25, "davidson": 0.25, "conversationai": 0.25, "our_identity": 0.4, "our_structured": 0.3,
+          "our_spliced": 0.4, "gpteacher_roleplay": 0.4, "gpteacher_roleplay_answers": 0.2, "our_personas": 0.35, "our_jailbreaks": 0.35, "tau2_documents": 0.3,
+          "clinc150": 0.3, "banking77": 0.3, "gpteacher_codegen": 0.3, "gpteacher_codegen_answers": 0.15, "our_multilingual": 0.4, "carriers": 0.25, "hh_rlhf_chosen": 0.25,
+          "our_follow_ups": 0.5, "our_injections": 0.6, "our_questions": 0.8, "mlma_ar": 0.25, "mlma_fr": 0.3, "mlma_en": 0.3, "our_health_legal": 0.3, "taskmaster4": 0.2,
+          "translated_questions": 0.5, "gpteacher_toolformer_0.6": 0.5, "gpteacher_toolformer_0.6_answers": 0.2, "self_instruct": 0.5, "safe_prompts": 0.5,
+          "our_harmful_asks": 0.5, "our_triggers": 0.8, "harmful_ask": 0.7, "gcg_suffix": 0.5, "our_self_harm": 1.0}
+FROZEN_LAYERS = 3
+BATCH, PEAK, HEAD_PEAK = 16, 8e-5, 1e-3
 
 
 def base_folder() -> Path:
@@ -49,16 +64,61 @@ class Encoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = AutoModel.from_pretrained(base_folder(), attn_implementation="eager", add_pooling_layer=False)
+        self.body = AutoModel.from_pretrained(base_folder(), attn_implementation="sdpa", add_pooling_layer=False)
         self.drop = nn.Dropout(0.1)
         self.head = nn.Linear(2 * self.body.config.hidden_size, len(HEADS))
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         hidden = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return self.pooled(hidden, attention_mask)
+
+    def lower(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """What the frozen layers give; no dropout, so that it can be kept."""
+        hidden = self.body.embeddings(input_ids=input_ids)
+        bias = spread(attention_mask)
+        for layer in self.body.encoder.layer[:FROZEN_LAYERS]:
+            hidden = first(layer(hidden, bias))
+        return hidden
+
+    def upper(self, hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        bias = spread(attention_mask)
+        for layer in self.body.encoder.layer[FROZEN_LAYERS:]:
+            hidden = first(layer(hidden, bias))
+        return self.pooled(hidden, attention_mask)
+
+    def pooled(self, hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
         mean = (hidden * mask).sum(1) / mask.sum(1)
         top = (hidden + (mask - 1.0) * 1e4).max(1).values
         return self.head(self.drop(torch.cat([mean, top], 1)))
+
+
+def start_from(model: Encoder, folder: Path) -> None:
+    """Takes the weights of an exported model: int8 matrices times their scale, the rest as it is."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(str(folder / "model.onnx")).graph
+    held = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    own = model.state_dict()
+    for name, value in held.items():
+        if name in own and own[name].shape == value.shape:
+            own[name] = torch.from_numpy(value.copy())
+    for node in graph.node:
+        if node.op_type == "MatMulInteger" and node.input[1].endswith("_quantized"):
+            stem = node.input[1].removesuffix("_quantized")
+            weight = (held[node.input[1]].astype(np.float32) - held[f"{stem}_zero_point"]) * held[f"{stem}_scale"]
+            own[node.name.split("/MatMul")[0].split("/Gemm")[0].strip("/").replace("/", ".") + ".weight"] = torch.from_numpy(weight.T.copy())
+    model.load_state_dict(own)
+
+
+def first(found: object) -> torch.Tensor:
+    """A layer gives its hidden states alone or first in a tuple, by release of transformers."""
+    return found[0] if isinstance(found, tuple) else found  # type: ignore[return-value]
+
+
+def spread(attention_mask: torch.Tensor) -> torch.Tensor:
+    return (1.0 - attention_mask[:, None, None, :].float()) * -1e4
 
 
 def pad(batch: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -82,59 +142,114 @@ def load_rows() -> list[dict[str, object]]:
     return [json.loads(line) for line in (OUT / "train.jsonl").open()]
 
 
-def one_pass(rows: list[dict[str, object]], rng: random.Random) -> list[list[int]]:
-    """Batches of row indexes with equal lengths together, in random order."""
-    chosen = [i for i, r in enumerate(rows) if rng.random() < SHARE.get(str(r["source"]), 1.0)]
+def plan(rows: list[dict[str, object]], rng: random.Random) -> list[list[int]]:
+    """One plan's batches of row indexes: equal lengths together, in random order."""
+    chosen: list[int] = []
+    for i, row in enumerate(rows):
+        visits = VISITS.get(str(row["source"]), 1.0)
+        chosen += [i] * (int(visits) + (rng.random() < visits % 1))
     rng.shuffle(chosen)
-    pools = [sorted(chosen[i : i + 1600], key=lambda j: len(rows[j]["ids"])) for i in range(0, len(chosen), 1600)]  # type: ignore[arg-type]
-    batches = [pool[i : i + 32] for pool in pools for i in range(0, len(pool), 32)]
+    pools = [sorted(chosen[i : i + 1600], key=lambda j: len(str(rows[j]["text"]))) for i in range(0, len(chosen), 1600)]  # type: ignore[arg-type]
+    batches = [pool[i : i + BATCH] for pool in pools for i in range(0, len(pool), BATCH)]
     rng.shuffle(batches)
     return batches
 
 
-def train(model: Encoder, rows: list[dict[str, object]], minutes: float, checkpoint: Path) -> None:
-    # Rare words keep their pretrained vectors, which is also what other languages live from.
-    # The two lowest layers stay too: a quarter less work, and the budget is time.
-    for part in (model.body.embeddings, *model.body.encoder.layer[:2]):
+def shorten(ids: list[int], source: str) -> list[int]:
+    return ids if source in WHOLE or len(ids) <= SHORT_TOKENS else [*ids[: SHORT_TOKENS - 1], ids[-1]]
+
+
+class Kept:
+    """The frozen layers' output by row, in half precision, computed when first asked for."""
+
+    def __init__(self, model: Encoder, rows: list[dict[str, object]]) -> None:
+        self.model, self.rows = model, rows
+        self.tokenizer = AutoTokenizer.from_pretrained(base_folder())
+        self.found: dict[int, np.ndarray] = {}
+
+    def batch(self, indexes: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        missing = sorted({i for i in indexes if i not in self.found})
+        if missing:
+            given = [self.rows[i] for i in missing]
+            wanted = zip(given, self.tokenizer([clean(str(r["text"])) for r in given], truncation=True, max_length=MAX_TOKENS)["input_ids"], strict=True)
+            found = [shorten(ids, str(row["source"])) for row, ids in wanted]
+            self.model.body.eval()
+            with torch.no_grad():
+                ids, mask = pad(found)
+                hidden = self.model.lower(ids, mask).to(torch.float16).numpy()
+            self.model.body.train()
+            for row, i in enumerate(missing):
+                self.found[i] = hidden[row, : len(found[row])].copy()
+        width = max(len(self.found[i]) for i in indexes)
+        out = np.zeros((len(indexes), width, self.model.body.config.hidden_size), dtype=np.float32)
+        mask = torch.zeros(len(indexes), width, dtype=torch.long)
+        for row, i in enumerate(indexes):
+            out[row, : len(self.found[i])] = self.found[i]
+            mask[row, : len(self.found[i])] = 1
+        return torch.from_numpy(out), mask
+
+
+class Schedule:
+    """Tokens done and wanted: the rate rises over 3 %, stays, and falls to zero over the last 30 %."""
+
+    def __init__(self, wanted: float) -> None:
+        self.wanted, self.done = wanted, 0
+        signal.signal(signal.SIGTERM, lambda *_: self.shorten())
+
+    def shorten(self) -> None:
+        # At 70 % or later the end is near anyway; before, what was done becomes 70 % of a shorter plan.
+        self.wanted = min(self.wanted, max(self.done, 1) * 1.25)
+
+    def rate(self) -> float:
+        share = self.done / self.wanted
+        return max(0.0, min(share / 0.03, (1 - share) / 0.3, 1.0))
+
+
+def train(model: Encoder, rows: list[dict[str, object]], tokens: float, checkpoint: Path) -> None:
+    for part in (model.body.embeddings, *model.body.encoder.layer[:FROZEN_LAYERS]):
         for p in part.parameters():
             p.requires_grad = False
     body = [p for p in model.body.parameters() if p.requires_grad]
-    groups = [{"params": body, "peak": 6e-5, "weight_decay": 0.01}, {"params": list(model.head.parameters()), "peak": 1e-3}]
-    optimizer = torch.optim.AdamW(groups, lr=1e-5)
-    spent, step, seed = 0.0, 0, 0
+    groups = [{"params": body, "peak": PEAK, "weight_decay": 0.01}, {"params": list(model.head.parameters()), "peak": HEAD_PEAK}]
+    optimizer = torch.optim.AdamW(groups, lr=1e-5, fused=True)
+    schedule, kept, step, number, skip, last = Schedule(tokens), Kept(model, rows), 0, 0, 0, time.time()
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=False)
         model.load_state_dict(saved["model"])
-        if len(saved["optimizer"]["param_groups"][0]["params"]) == len(body):
-            optimizer.load_state_dict(saved["optimizer"])
-        spent, step, seed = saved["spent"], saved["step"], saved["seed"] + 1
-    budget, begin, last = minutes * 60, time.time() - spent, time.time()
+        optimizer.load_state_dict(saved["optimizer"])
+        schedule.done, step, number, skip = saved["done"], saved["step"], saved["plan"], saved["batch"]
+
+    def save(batch: int) -> None:
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "done": schedule.done, "step": step, "plan": number, "batch": batch}
+        torch.save(state, checkpoint.with_suffix(".part"))
+        checkpoint.with_suffix(".part").replace(checkpoint)
+
     model.train()
-    running, tokens = 0.0, 0
-    while True:
-        for batch in one_pass(rows, random.Random(100 + seed)):
-            done = (time.time() - begin) / budget
-            if done >= 1:
-                torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "spent": budget, "step": step, "seed": seed}, checkpoint)
-                return
+    running = 0.0
+    while schedule.rate() > 0 or schedule.done == 0:
+        for at, batch in enumerate(plan(rows, random.Random(100 + number))):
+            if at < skip:
+                continue
             for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * min(done / 0.05, (1 - done) / 0.95, 1.0)
-            ids, mask = pad([rows[i]["ids"] for i in batch])  # type: ignore[misc]
+                group["lr"] = group["peak"] * schedule.rate()
+            hidden, mask = kept.batch(batch)
             labels = torch.tensor([[-1.0 if v is None else float(v) for v in rows[i]["labels"]] for i in batch])  # type: ignore[attr-defined]
-            loss = masked_loss(model(ids, mask), labels)
+            loss = masked_loss(model.upper(hidden, mask), labels)
             loss.backward()
             nn.utils.clip_grad_norm_(body, 1.0)
             optimizer.step()
             optimizer.zero_grad()
             step += 1
-            tokens += ids.numel()
+            schedule.done += int(mask.sum())
             running += (loss.item() - running) / min(step, 100)
-            if step % 50 == 0:
-                print(f"step {step} pass {seed} done {done:.3f} loss {running:.4f} tokens {tokens}", flush=True)
-            if time.time() - last > 60:
-                torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "spent": time.time() - begin, "step": step, "seed": seed}, checkpoint)
+            if step % 100 == 0:
+                print(f"{time.strftime('%H:%M:%S')} step {step} plan {number} done {schedule.done / schedule.wanted:.3f} loss {running:.4f} tokens {schedule.done}", flush=True)
+            if schedule.rate() <= 0:
+                return save(at + 1)
+            if time.time() - last > 120:
+                save(at + 1)
                 last = time.time()
-        seed += 1
+        number, skip = number + 1, 0
 
 
 def export(model: Encoder, folder: Path) -> None:
@@ -165,10 +280,11 @@ def export(model: Encoder, folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--quick", action="store_true", help="one minute, on whatever data.py --quick left")
+    parser.add_argument("--tokens", type=float, default=3.0, help="budget in million tokens; about 1 000 tokens a second and core")
+    parser.add_argument("--quick", action="store_true", help="40 000 tokens, on whatever data.py --quick left")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--name", default="encoder")
+    parser.add_argument("--start", type=Path, help="a folder with an exported model to go on from, instead of MiniLM")
     parser.add_argument("--export-only", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -178,15 +294,11 @@ def main() -> None:
     if args.export_only:
         model.load_state_dict(torch.load(checkpoint, weights_only=False)["model"])
     else:
-        tokenizer = AutoTokenizer.from_pretrained(base_folder())
         rows = [r for r in load_rows() if r["split"] == "train"]
-        for start in range(0, len(rows), 2000):
-            part = rows[start : start + 2000]
-            found = tokenizer([clean(str(r["text"])) for r in part], truncation=True, max_length=TRAIN_TOKENS)["input_ids"]
-            for row, ids in zip(part, found, strict=True):
-                row["ids"] = ids
         print(f"{len(rows)} rows", flush=True)
-        train(model, rows, 1.0 if args.quick else args.minutes, checkpoint)
+        if args.start and not checkpoint.exists():
+            start_from(model, args.start)
+        train(model, rows, 40_000 if args.quick else args.tokens * 1e6, checkpoint)
     export(model, OUT / "encoder-quick" if args.quick else TARGET)
 
 

@@ -180,7 +180,7 @@ def benign(train: Path, rng: random.Random) -> Iterator[Row]:
             for part in chunks(r["title"] + "\n" + r["content"], limit=3):
                 yield part, BENIGN, "tau2_documents"
     for r in table(train / "awesome_chatgpt_prompts/prompts_2025-05.csv.gz"):
-        for part in chunks(r["prompt"], limit=3):
+        for part in chunks(r["prompt"], limit=8):
             yield part, BENIGN, "awesome_2025_05"
     for name in ("roleplay", "toolformer_0.6", "codegen"):
         for r in json.load(open_text(train / f"gpteacher/{name}.json.gz")):

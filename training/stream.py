@@ -1,5 +1,8 @@
 """Trains the streaming scorer: hashed byte n-grams of units, a GRU, smoothed heads. python stream.py
 
+First the n-gram table learns the meaning of words: a unit's vector should be that of the same word
+in MiniLM's vocabulary (64 principal components). Then labels, and with --soft the encoder's opinion
+of the same and of unlabelled texts (soft.py). The budget is counted in rows, not in time.
 State: GRU hidden and the smoothed logits. A position's probability is the sigmoid of an exponential
 mean of the head's logits, so one odd unit cannot raise an alarm: evidence must last. The loss is on
 the highest smoothed logit of a text (what an alarm sees) and, more lightly, on every position.
@@ -21,12 +24,12 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 from sources import HEADS  # noqa: E402
-from units import BUCKETS, SLOTS, cut, features  # noqa: E402
+from units import BUCKETS, MAX_UNIT, SLOTS, cut, features  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"
 TARGET = HERE.parent / "models/stream"
-WIDTH, HIDDEN, KEEP, MAX_UNITS = 64, 160, 0.75, 128
+WIDTH, HIDDEN, KEEP, MAX_UNITS = 64, 160, 0.7, 110
 BATCH = 128
 STATE = HIDDEN + len(HEADS)
 
@@ -44,13 +47,16 @@ class Stream(nn.Module):
         self.head = nn.Linear(HIDDEN + WIDTH, len(HEADS))
         self.start = nn.Parameter(torch.full((len(HEADS),), -3.0))
 
-    def embed(self, feats: torch.Tensor) -> torch.Tensor:
-        count = (feats > 0).sum(-1, keepdim=True).clamp(min=1).float().sqrt()
-        return torch.tanh(self.table(feats).sum(-2) / count)
+    def bags(self, flat: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        """Sum of each unit's vectors over the root of their number, before tanh."""
+        starts = torch.cumsum(counts, 0) - counts
+        summed = nn.functional.embedding_bag(flat, self.table.weight, starts, mode="sum", padding_idx=0)
+        return summed / counts.clamp(min=1).float().sqrt().unsqueeze(-1)
 
-    def logits(self, feats: torch.Tensor) -> torch.Tensor:
-        """Smoothed logits at every position, [batch, units, heads]."""
-        x = nn.functional.dropout(self.embed(feats), 0.2, self.training)
+    def logits(self, flat: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        """Smoothed logits at every position, [batch, units, heads]; `counts` is [batch, units]."""
+        x = torch.tanh(self.bags(flat, counts.reshape(-1)).reshape(*counts.shape, WIDTH))
+        x = nn.functional.dropout(x, 0.15, self.training)
         hidden, _ = self.cell(x)
         raw = self.head(torch.cat([nn.functional.dropout(hidden, 0.2, self.training), x], -1))
         level = self.start.expand(raw.shape[0], -1)
@@ -91,29 +97,80 @@ class Step(nn.Module):
         return torch.sigmoid(level), torch.cat([h, level], -1)
 
 
-_CACHE: dict[bytes, list[int]] = {}
+Encoded = tuple[np.ndarray, np.ndarray]
+_CACHE: dict[bytes, np.ndarray] = {}
 
 
-def encode(text: str) -> np.ndarray:
+def encode(text: str) -> Encoded:
+    """All features of the text's units one after the other, and how many each unit has."""
     rows = []
-    for unit in cut(text.encode())[:MAX_UNITS]:
+    for unit in cut(text.encode()[: MAX_UNITS * 16])[:MAX_UNITS]:
         found = _CACHE.get(unit)
         if found is None:
-            found = features(unit)
+            found = np.asarray([f for f in features(unit) if f > 0], dtype=np.int32)
             if len(_CACHE) < 400_000:
                 _CACHE[unit] = found
         rows.append(found)
-    return np.asarray(rows or [[0] * SLOTS], dtype=np.int32)
+    if not rows:
+        return np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int64)
+    return np.concatenate(rows), np.asarray([len(r) for r in rows], dtype=np.int64)
 
 
-def pad(items: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-    width = max(len(i) for i in items)
-    feats = np.zeros((len(items), width, SLOTS), dtype=np.int64)
+def pad(items: list[Encoded]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Features of all units in row order, counts [rows, units], mask [rows, units]."""
+    width = max(len(counts) for _, counts in items)
+    counts = np.zeros((len(items), width), dtype=np.int64)
     mask = np.zeros((len(items), width), dtype=bool)
-    for row, item in enumerate(items):
-        feats[row, : len(item)] = item
-        mask[row, : len(item)] = True
-    return torch.from_numpy(feats), torch.from_numpy(mask)
+    for row, (_, own) in enumerate(items):
+        counts[row, : len(own)] = own
+        mask[row, : len(own)] = True
+    flat = np.concatenate([f for f, _ in items]).astype(np.int64)
+    return torch.from_numpy(flat), torch.from_numpy(counts), torch.from_numpy(mask)
+
+
+def warm_start(model: Stream, steps: int) -> None:
+    """The table learns that a spelling means what MiniLM's vocabulary says of the word."""
+    from encoder import base_folder
+    from transformers import AutoModel, AutoTokenizer
+
+    vocab = AutoTokenizer.from_pretrained(base_folder()).get_vocab()
+    vectors = AutoModel.from_pretrained(base_folder()).embeddings.word_embeddings.weight.detach()
+    words = [w for w in vocab if w.isalpha() and w.isascii() and 1 < len(w) < MAX_UNIT]
+    wanted = vectors[[vocab[w] for w in words]]
+    wanted = wanted - wanted.mean(0)
+    _, _, axes = torch.linalg.svd(wanted[:8000], full_matrices=False)
+    wanted = wanted @ axes[:WIDTH].T
+    wanted = torch.tanh(0.5 * wanted / wanted.std(0))
+    spelled = [encode(f" {w}") for w in words]
+    optimizer = torch.optim.Adam([model.table.weight], lr=1e-2)
+    rng = np.random.default_rng(5)
+    for step in range(steps):
+        chosen = rng.integers(0, len(words), 512)
+        flat, counts, _ = pad([spelled[i] for i in chosen])
+        # The whole word's own hash goes missing half of the time: n-grams must carry the meaning.
+        first = (torch.cumsum(counts.reshape(-1), 0) - counts.reshape(-1))[torch.rand(512) < 0.5]
+        flat[first] = 0
+        loss = nn.functional.mse_loss(torch.tanh(model.bags(flat, counts.reshape(-1))), wanted[chosen])
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if step % 100 == 0:
+            print(f"warm {step} loss {loss.item():.4f} of {wanted.var().item():.4f}", flush=True)
+
+
+def plan(rows: list[dict[str, object]], rng: random.Random) -> list[list[int]]:
+    """Batches of like lengths; a source is read as often as the encoder's plan says, at least half."""
+    from encoder import VISITS
+
+    chosen: list[int] = []
+    for i, row in enumerate(rows):
+        visits = max(0.5, min(3.0, VISITS.get(str(row["source"]), 1.0)))
+        chosen += [i] * (int(visits) + (rng.random() < visits % 1))
+    rng.shuffle(chosen)
+    pools = [sorted(chosen[i : i + 3200], key=lambda j: len(str(rows[j]["text"]))) for i in range(0, len(chosen), 3200)]
+    batches = [pool[i : i + BATCH] for pool in pools for i in range(0, len(pool), BATCH)]
+    rng.shuffle(batches)
+    return batches
 
 
 def loss_of(levels: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor, soft: torch.Tensor | None) -> torch.Tensor:
@@ -134,45 +191,44 @@ def loss_of(levels: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor, soft
     return whole + 0.4 * (each * weight).sum() / weight.sum()
 
 
-def train(model: Stream, rows: list[dict[str, object]], epochs: int, checkpoint: Path) -> None:
-    rng = random.Random(9)
+def train(model: Stream, rows: list[dict[str, object]], wanted: int, peak: float, checkpoint: Path) -> None:
     dense = [p for n, p in model.named_parameters() if not n.startswith("table")]
-    optimizer = torch.optim.Adam([{"params": dense, "peak": 3e-3}, {"params": [model.table.weight], "peak": 6e-3}], lr=1e-3)
-    total, step, first = epochs * (len(rows) // BATCH + 1), 0, 0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=False)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        step, first = saved["step"], saved["epoch"]
-    for epoch in range(first, epochs):
-        rng.seed(epoch)
-        order = list(range(len(rows)))
-        rng.shuffle(order)
-        pools = [sorted(order[i : i + 3200], key=lambda j: len(rows[j]["x"])) for i in range(0, len(order), 3200)]  # type: ignore[arg-type]
-        batches = [pool[i : i + 64] for pool in pools for i in range(0, len(pool), BATCH)]
-        rng.shuffle(batches)
-        model.train()
-        begin, running = time.time(), 0.0
-        for k, batch in enumerate(batches):
+    optimizer = torch.optim.Adam([{"params": dense, "peak": peak}, {"params": [model.table.weight], "peak": peak}], lr=1e-3, fused=True)
+    step, done, number, last = 0, 0, 0, time.time()
+    running = 0.0
+    model.train()
+    while done < wanted:
+        rng = random.Random(900 + number)
+        for batch in plan(rows, rng):
+            share = done / wanted
+            if share >= 1:
+                break
             for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * min(1.0, step / 200, 1.05 - step / total)
-            items = [rows[i]["x"] for i in batch]
-            feats, mask = pad(items)  # type: ignore[arg-type]
-            if rng.random() < 0.5:  # hashes go missing: unseen words must not surprise
-                feats[:, :, 0] = feats[:, :, 0] * (torch.rand(feats.shape[:2]) > 0.3)
+                group["lr"] = group["peak"] * min(1.0, (step + 1) / 100, (1.02 - share) / 0.6)
+            for i in batch:
+                if "x" not in rows[i]:
+                    rows[i]["x"] = encode(str(rows[i]["text"]))
+            flat, counts, mask = pad([rows[i]["x"] for i in batch])  # type: ignore[misc]
+            if rng.random() < 0.5:  # whole words go missing: unseen ones must not surprise
+                each = counts.reshape(-1)
+                full = each > 0
+                flat[(torch.cumsum(each, 0) - each)[full & (torch.rand(len(each)) < 0.3)]] = 0
             labels = torch.tensor([[-1.0 if v is None else float(v) for v in rows[i]["labels"]] for i in batch])  # type: ignore[attr-defined]
-            soft = None
-            if "soft" in rows[batch[0]]:
-                soft = torch.tensor(np.stack([rows[i]["soft"] for i in batch]))  # type: ignore[misc]
-            loss = loss_of(model.logits(feats), mask, labels, soft)
+            soft = torch.tensor(np.stack([rows[i]["soft"] for i in batch])) if "soft" in rows[batch[0]] else None  # type: ignore[misc]
+            loss = loss_of(model.logits(flat, counts), mask, labels, soft)
             loss.backward()
             nn.utils.clip_grad_norm_(dense, 1.0)
             optimizer.step()
             optimizer.zero_grad()
-            step += 1
-            running += (loss.item() - running) / min(k + 1, 200)
-        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "epoch": epoch + 1}, checkpoint)
-        print(f"epoch {epoch} loss {running:.4f} seconds {time.time() - begin:.0f}", flush=True)
+            step, done = step + 1, done + len(batch)
+            running += (loss.item() - running) / min(step, 100)
+            if step % 50 == 0:
+                print(f"{time.strftime('%H:%M:%S')} rows {done} of {wanted} loss {running:.4f}", flush=True)
+            if time.time() - last > 120:
+                torch.save({"model": model.state_dict()}, checkpoint)
+                last = time.time()
+        number += 1
+    torch.save({"model": model.state_dict()}, checkpoint)
 
 
 def export(model: Stream, folder: Path) -> None:
@@ -192,12 +248,24 @@ def export(model: Stream, folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(meta) + "\n")
 
 
+def load_rows(soft: bool) -> list[dict[str, object]]:
+    rows = [json.loads(line) for line in (OUT / "train.jsonl").open()]
+    if soft:
+        rows += [{"text": t, "labels": [None] * len(HEADS), "source": "unlabelled", "split": "train"} for t in json.loads((OUT / "unlabelled.json").read_text())]
+        for row, opinion in zip(rows, np.load(OUT / "soft.npy"), strict=True):
+            row["soft"] = opinion
+        rows = [r for r in rows if not np.isnan(r["soft"][0])]
+    return [r for r in rows if r["split"] == "train"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--rows", type=int, default=250_000)
+    parser.add_argument("--peak", type=float, default=3e-3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--name", default="stream")
+    parser.add_argument("--start", type=Path, help="a checkpoint to go on from, instead of the warm start")
     parser.add_argument("--soft", action="store_true", help="also learn from out/soft.npy (soft.py)")
     parser.add_argument("--export-only", action="store_true")
     args = parser.parse_args()
@@ -205,20 +273,15 @@ def main() -> None:
     torch.manual_seed(7)
     checkpoint = OUT / f"{args.name}{'-quick' if args.quick else ''}.pt"
     model = Stream()
-    if args.export_only:
-        model.load_state_dict(torch.load(checkpoint, weights_only=False)["model"])
-        export(model, TARGET)
-        return
-    rows = [json.loads(line) for line in (OUT / "train.jsonl").open()]
-    if args.soft:
-        for row, soft in zip(rows, np.load(OUT / "soft.npy"), strict=True):
-            row["soft"] = soft
-    rows = [r for r in rows if r["split"] == "train"]
-    for row in rows:
-        row["x"] = encode(row["text"])
-    print(f"{len(rows)} rows, {len(_CACHE)} distinct units", flush=True)
-    train(model, rows, 1 if args.quick else args.epochs, checkpoint)
-    export(model, OUT / "stream-quick" if args.quick else TARGET)
+    if args.export_only or args.start:
+        model.load_state_dict(torch.load(args.start or checkpoint, weights_only=False)["model"])
+    else:
+        warm_start(model, 100 if args.quick else 1200)
+    if not args.export_only:
+        rows = load_rows(args.soft)
+        print(f"{len(rows)} rows", flush=True)
+        train(model, rows, 6000 if args.quick else args.rows, args.peak, checkpoint)
+    export(model, OUT / f"{args.name}-quick" if args.quick else TARGET)
 
 
 if __name__ == "__main__":
