@@ -16,10 +16,9 @@ const page = await browser.newPage({ viewport: { width: 1280, height: 860 } })
 await page.goto(`${url}/playground`)
 await page.waitForSelector('#presets button')
 
-/** Runs a preset to its end and takes a picture with the first steered token selected. */
+/** Runs a preset to its end and takes a picture; the page has selected the first token that was changed. */
 async function shoot(title: string, name: string): Promise<void> {
   await page.click(`#presets button:text-is("${title}")`)
-  await page.click('#run')
   await page.waitForFunction(
     () =>
       document.querySelectorAll('#guarded .t').length > 0 &&
@@ -28,14 +27,13 @@ async function shoot(title: string, name: string): Promise<void> {
     { timeout: 60_000 },
   )
   await page.waitForTimeout(500)
-  const steered = page.locator('#guarded .t.steered').first()
-  if ((await steered.count()) > 0) await steered.hover()
+  await page.evaluate(() => scrollTo(0, 0))
   await page.screenshot({ path: resolve(out, `${name}.png`) })
 }
 
-await shoot('A banned phrase', 'playground-light')
+await shoot('Banned phrase', 'playground-light')
 await page.emulateMedia({ colorScheme: 'dark' })
 await page.reload()
 await page.waitForSelector('#presets button')
-await shoot('A tool call rewritten', 'playground-dark')
+await shoot('Risk rising', 'playground-dark')
 await browser.close()

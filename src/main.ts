@@ -95,7 +95,7 @@ export async function startSidecar<V extends PlaneVocabulary>(
     await serving.start()
     started.push(() => serving.stop(config.server.drain))
     const proxy = createProxy({
-      local: createLocalRoutes({ effective, serving, store, upstream, client, feed }),
+      local: createLocalRoutes({ ...shared, effective, serving, upstream, client, feed }),
       upstream,
       admit: serving.admit,
       wasStopped: serving.wasStopped,

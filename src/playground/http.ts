@@ -1,15 +1,15 @@
 /**
  * The playground's HTTP door: the page, its state, a run, and the policy editor.
  *
- * Off unless configuration asks for it, because it shows what models wanted before masking. Answers
- * carry a Content Security Policy that allows nothing from outside and no inline script.
+ * Off unless configuration asks for it, because it shows what models wanted before masking.
  */
-import { createReadStream, existsSync, statSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { extname, join } from 'node:path'
 import type { Feed } from '../feed/feed.ts'
 import { GuardError } from '../model/errors.ts'
 import type { GuardEvent } from '../model/event.ts'
+import { toChatBody } from './chat-body.ts'
+import { openPageFiles } from './page-files.ts'
+import type { PageFiles } from './page-files.ts'
 import type { Preset } from './presets.ts'
 import { merge, runSide, toRunEvents } from './run.ts'
 import type { Ask, RunEvent, Side } from './run.ts'
@@ -25,7 +25,7 @@ export type AskRequest = {
 }
 
 export type PlaygroundParts = {
-  /** Folder of index.html, app.js, style.css. */
+  /** Folder of index.html, its modules and its style. */
   readonly pageDir: string
   /** Folder of the curve library's distribution. */
   readonly vendorDir: string
@@ -47,18 +47,7 @@ export type PlaygroundParts = {
   readonly now: () => number
 }
 
-const TYPES: Readonly<Record<string, string>> = {
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-}
-
-const CSP =
-  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; " +
-  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
-
-const PAGE = ['index.html', 'app.js', 'style.css']
-const VENDOR = ['uPlot.esm.js', 'uPlot.min.css']
+const SIDES: readonly Side[] = ['plain', 'guarded']
 const MAX_BODY_BYTES = 1 << 20
 const MAX_QUEUE = 4096
 /** Steps are reported in groups: the last ones arrive shortly after the text. */
@@ -68,17 +57,20 @@ const LAST_STEPS_MS = 200
 export type Playground = (request: IncomingMessage, response: ServerResponse) => boolean
 
 export function createPlayground(parts: PlaygroundParts): Playground {
+  const files = openPageFiles(parts.pageDir, parts.vendorDir)
   return (request, response) => {
     const path = new URL(request.url ?? '/', 'http://localhost').pathname
     if (path !== '/' && path !== '/playground' && !path.startsWith('/playground/')) return false
     if (path === '/' && request.method !== 'GET') return false
-    handle(parts, path, request, response).catch((error: unknown) => fail(response, error))
+    handle({ ...parts, files }, path, request, response).catch((error: unknown) =>
+      fail(response, error),
+    )
     return true
   }
 }
 
 async function handle(
-  parts: PlaygroundParts,
+  parts: PlaygroundParts & { readonly files: PageFiles },
   path: string,
   request: IncomingMessage,
   response: ServerResponse,
@@ -93,37 +85,11 @@ async function handle(
   } else if (path === '/playground/api/policy' && method === 'PUT') {
     await putPolicy(parts, request, response)
   } else if (method === 'GET' || method === 'HEAD') {
-    sendFile(parts, path.slice('/playground'.length).replace(/^\/$/, ''), method, response)
+    const name = path.slice('/playground/'.length)
+    if (!parts.files(name, method === 'HEAD', response)) {
+      sendJson(response, 404, { error: { message: `${name} is not a file of the playground` } })
+    }
   } else sendJson(response, 405, { error: { message: `${method} ${path} is not known here` } })
-}
-
-/** Only files of the two lists; a path is never joined from what came. */
-function sendFile(
-  parts: PlaygroundParts,
-  path: string,
-  method: string,
-  response: ServerResponse,
-): void {
-  const name = path === '' ? 'index.html' : path.slice(1)
-  const vendor = name.startsWith('vendor/') ? name.slice('vendor/'.length) : undefined
-  const file =
-    vendor === undefined
-      ? PAGE.includes(name) && join(parts.pageDir, name)
-      : VENDOR.includes(vendor) && join(parts.vendorDir, vendor)
-  if (file === false || !existsSync(file)) {
-    sendJson(response, 404, { error: { message: `${name} is not a file of the playground` } })
-    return
-  }
-  response.writeHead(200, {
-    'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
-    'content-length': statSync(file).size,
-    'content-security-policy': CSP,
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
-    'cache-control': 'no-cache',
-  })
-  if (method === 'HEAD') response.end()
-  else createReadStream(file).pipe(response)
 }
 
 async function putPolicy(
@@ -141,28 +107,33 @@ async function run(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const body = toChatBody(parts.presets, await readBody(request))
+  const body = toChatBody(parts.presets, (await readBody(request)).toString('utf8'))
   const stop = new AbortController()
   response.on('close', () => stop.abort())
-  const sides: readonly Side[] = ['plain', 'guarded']
-  const asks = await Promise.all(
-    sides.map((side) => parts.ask({ side, body, signal: stop.signal })),
+  const [plain, guarded] = await Promise.all(
+    SIDES.map((side) => parts.ask({ side, body, signal: stop.signal })),
   )
-  const guarded = asks[1]?.requestId
+  if (plain === undefined || guarded === undefined) return
   const events = parts.events.subscribe(
     MAX_QUEUE,
-    (event) => 'requestId' in event && event.requestId === guarded,
+    (event) => 'requestId' in event && event.requestId === guarded.requestId,
   )
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
-  const streams = asks.map((ask, index) => runSide(sides[index] ?? 'plain', ask, parts.now))
+  const isGreedy = body.temperature === 0
+  const { now } = parts
+  const sources = [
+    runSide({ side: 'plain', ask: plain, isGreedy, now }),
+    runSide({ side: 'guarded', ask: guarded, isGreedy, now }),
+    stepEvents(events, body.temperature),
+  ]
   try {
-    for await (const event of merge<RunEvent>(
-      [...streams, stepEvents(events)],
-      streams.length,
-      lastSteps,
-    )) {
+    let position = 0
+    for await (const event of merge<RunEvent>(sources, SIDES.length, lastSteps)) {
       if (stop.signal.aborted) break
-      if (!response.write(`data: ${JSON.stringify(event)}\n\n`)) await drained(response)
+      if (event.t === 'token' && event.side === 'guarded') position = event.position
+      // Decisions about the answer's text do not know the token that was under way.
+      const placed = event.t === 'decision' && event.at === 0 ? { ...event, at: position } : event
+      if (!response.write(`data: ${JSON.stringify(placed)}\n\n`)) await drained(response)
     }
   } finally {
     events.close()
@@ -174,8 +145,11 @@ const lastSteps = (): Promise<void> => new Promise((resolve) => setTimeout(resol
 
 async function* stepEvents(
   events: AsyncIterable<GuardEvent | { kind: 'lost'; count: number }>,
+  temperature: number,
 ): AsyncGenerator<RunEvent> {
-  for await (const event of events) if (event.kind !== 'lost') yield* toRunEvents(event)
+  for await (const event of events) {
+    if (event.kind !== 'lost') yield* toRunEvents(event, temperature)
+  }
 }
 
 function drained(response: ServerResponse): Promise<void> {
@@ -188,45 +162,6 @@ function drained(response: ServerResponse): Promise<void> {
     response.on('drain', done)
     response.on('close', done)
   })
-}
-
-type Wish = {
-  readonly preset?: unknown
-  readonly prompt?: unknown
-  readonly temperature?: unknown
-  readonly max_tokens?: unknown
-  readonly seed?: unknown
-}
-
-/** The chat request of a run: a preset's messages when its prompt was not edited, else one turn. */
-function toChatBody(presets: readonly Preset[], bytes: Buffer): Record<string, unknown> {
-  const wish = JSON.parse(bytes.toString('utf8')) as Wish
-  const preset = presets.find((item) => item.id === wish.preset)
-  const prompt = typeof wish.prompt === 'string' ? wish.prompt : ''
-  if (preset === undefined && prompt.trim() === '') {
-    throw new GuardError('request_invalid', 'prompt: expected some text, got none')
-  }
-  return {
-    messages: preset?.messages ?? [{ role: 'user', content: prompt }],
-    ...(preset?.tools === undefined ? {} : { tools: preset.tools }),
-    temperature: toNumber(wish.temperature, 'temperature', 0, 2) ?? 0,
-    max_tokens: toNumber(wish.max_tokens, 'max_tokens', 1, 2000) ?? 96,
-    seed: toNumber(wish.seed, 'seed', -(2 ** 31), 2 ** 31) ?? 7,
-    stream: true,
-    return_token_ids: true,
-    return_tokens_as_token_ids: true,
-    logprobs: true,
-    top_logprobs: 8,
-  }
-}
-
-function toNumber(value: unknown, name: string, low: number, high: number): number | undefined {
-  if (value === undefined || value === null) return undefined
-  if (typeof value === 'number' && value >= low && value <= high) return value
-  throw new GuardError(
-    'request_invalid',
-    `${name}: expected a number from ${low} to ${high}, got ${JSON.stringify(value)}`,
-  )
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {

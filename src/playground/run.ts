@@ -8,6 +8,8 @@ import type { GuardEvent } from '../model/event.ts'
 import { createSseParser } from '../stream/sse.ts'
 import { TokenTrace } from './tokens.ts'
 import type { Chunk, TokenEvent, Walk } from './tokens.ts'
+import { alignEdits, tokensOf } from './align.ts'
+import type { Span } from './align.ts'
 
 export type Side = 'plain' | 'guarded'
 
@@ -20,12 +22,16 @@ export type Ask = {
   /** The program that this side runs under; undefined without the guard. */
   readonly walk: Walk | undefined
   /** What the client would receive of these bytes: the stream plane, or the identity. */
-  readonly client: {
-    push(chunk: Uint8Array): readonly Uint8Array[]
-    end(): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
-    /** For what a late verdict releases between two chunks. */
-    connect?(write: (pieces: readonly Uint8Array[]) => void): void
-  }
+  readonly client: Client
+  /** What the guard would have let through, where the client is not guarded. */
+  readonly shadow?: Client | undefined
+}
+
+type Client = {
+  push(chunk: Uint8Array): readonly Uint8Array[]
+  end(): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
+  /** For what a late verdict releases between two chunks. */
+  connect?(write: (pieces: readonly Uint8Array[]) => void): void
 }
 
 export type RunEvent =
@@ -47,6 +53,15 @@ export type RunEvent =
       readonly mode: string
       readonly action: string
       readonly regulation: string | undefined
+      /** What the model wanted there, of a mask. */
+      readonly wanted?: string
+    }
+  /** Known at the end: which tokens the guard took out, and what the client reads in their place. */
+  | {
+      readonly t: 'edits'
+      readonly side: Side
+      readonly tokens: readonly Span[]
+      readonly text: readonly Span[]
     }
   | {
       readonly t: 'end'
@@ -72,40 +87,110 @@ type ChatChunk = Chunk & {
 }
 type ToolDelta = { readonly name?: string; readonly arguments?: string }
 
+export type SideParts = {
+  readonly side: Side
+  readonly ask: Ask
+  /** The request samples nothing by chance. */
+  readonly isGreedy: boolean
+  readonly now: () => number
+}
+
 /** The events of one side, to its end; a failure is an event, never an exception. */
-export async function* runSide(side: Side, ask: Ask, now: () => number): AsyncGenerator<RunEvent> {
+export async function* runSide(parts: SideParts): AsyncGenerator<RunEvent> {
+  const { side, ask, now } = parts
   const started = now()
-  const trace = new TokenTrace(side, ask.textOf, ask.walk)
-  const engine = createSseParser(MAX_FRAME_BYTES)
-  const client = createSseParser(MAX_FRAME_BYTES)
-  let reason = 'cut off'
-  const late: Uint8Array[] = []
-  ask.client.connect?.((released) => late.push(...released))
+  const trace = new TokenTrace(parts)
+  const engine = new TextReader()
+  const client = new ClientReader(ask.client)
+  const shadow = ask.shadow === undefined ? undefined : new ClientReader(ask.shadow)
   try {
     for await (const bytes of ask.bytes) {
-      for (const { data } of engine.push(bytes)) {
-        const chunk = parseChunk(data)
-        if (chunk === undefined) continue
+      for (const chunk of engine.read(bytes)) {
         if (chunk.error !== undefined) {
           yield { t: 'error', side, message: chunk.error.message ?? 'the engine failed' }
         }
-        yield* trace.push(chunk)
+        yield* trace.push(chunk).flatMap(withMaskDecisions)
       }
-      for (const out of [...late.splice(0), ...ask.client.push(bytes)]) yield* received(out)
+      yield* toText(side, client.push(bytes))
+      shadow?.push(bytes)
     }
-    for (const out of [...late.splice(0), ...(await ask.client.end())]) yield* received(out)
-    yield { t: 'end', side, reason, tokens: trace.tokens, ms: Math.round(now() - started) }
+    yield* toText(side, await client.end())
+    await shadow?.end()
+    const { removed, inserted } = alignEdits(engine.text, (shadow ?? client).reader.text)
+    const tokens = tokensOf(trace.texts, engine.text, removed)
+    if (removed.length + inserted.length > 0) yield { t: 'edits', side, tokens, text: inserted }
+    const reason = client.reader.reason
+    yield { t: 'end', side, reason, tokens: trace.texts.length, ms: Math.round(now() - started) }
   } catch (error) {
     yield { t: 'error', side, message: error instanceof Error ? error.message : String(error) }
   }
+}
 
-  function* received(out: Uint8Array): Generator<RunEvent> {
-    for (const { data } of client.push(out)) {
-      const choice = parseChunk(data)?.choices?.[0]
-      reason = choice?.finish_reason ?? reason
+function* toText(side: Side, text: string): Generator<RunEvent> {
+  if (text !== '') yield { t: 'text', side, text }
+}
+
+/** A steered token and its part of the decision log: the engine masks, so no step's decision tells it. */
+function withMaskDecisions(event: TokenEvent): RunEvent[] {
+  if (event.fate !== 'steered') return [event]
+  const denied = event.alternatives.filter((wish) => wish.denied)
+  const wanted = new Map(denied.toReversed().map((wish) => [wish.rule ?? 'a ban', wish.text]))
+  const rows = [...wanted].map(([rule, text]) => ({
+    t: 'decision' as const,
+    side: 'guarded' as const,
+    at: event.position,
+    rule,
+    phase: 'mask',
+    mode: 'enforce',
+    action: 'deny',
+    regulation: undefined,
+    wanted: text,
+  }))
+  return [event, ...rows]
+}
+
+/** The chunks of a stream as its reader understands them: text, tool calls, and why it ended. */
+class TextReader {
+  readonly #parser = createSseParser(MAX_FRAME_BYTES)
+  text = ''
+  reason = 'cut off'
+
+  read(bytes: Uint8Array): ChatChunk[] {
+    const chunks = this.#parser.push(bytes).flatMap(({ data }) => parseChunk(data) ?? [])
+    for (const chunk of chunks) {
+      const choice = chunk.choices?.[0]
+      this.reason = choice?.finish_reason ?? this.reason
       const text = `${choice?.delta?.content ?? ''}${toolText(choice?.delta?.tool_calls)}`
-      if (text !== '') yield { t: 'text', side, text }
+      this.text += this.text === '' ? text.replace(/^\n/, '') : text
     }
+    return chunks
+  }
+}
+
+/** What a client reads behind a transform; each call gives the text that is new. */
+class ClientReader {
+  readonly reader = new TextReader()
+  readonly #client: Client
+  readonly #late: Uint8Array[] = []
+
+  constructor(client: Client) {
+    this.#client = client
+    client.connect?.((pieces) => this.#late.push(...pieces))
+  }
+
+  push(bytes: Uint8Array): string {
+    return this.#read([...this.#late.splice(0), ...this.#client.push(bytes)])
+  }
+
+  async end(): Promise<string> {
+    const last = await this.#client.end()
+    return this.#read([...this.#late.splice(0), ...last])
+  }
+
+  #read(pieces: readonly Uint8Array[]): string {
+    const before = this.reader.text.length
+    for (const piece of pieces) this.reader.read(piece)
+    return this.reader.text.slice(before)
   }
 }
 
@@ -127,13 +212,12 @@ function toolText(calls: readonly { readonly function?: ToolDelta }[] | null | u
     .join('')
 }
 
-/** What the step plane reported of the guarded request, as the page's events. */
-export function toRunEvents(event: GuardEvent): RunEvent[] {
+/** What the step plane reported of the guarded request; `asked` is the request's own temperature. */
+export function toRunEvents(event: GuardEvent, asked: number): RunEvent[] {
   if (event.kind === 'tokens') {
-    const { position, addedUs } = event
-    return [
-      { t: 'curve', position, risk: event.risk, temperature: event.adapt?.temperature, addedUs },
-    ]
+    const { position, addedUs, risk } = event
+    const temperature = event.adapt?.temperature ?? asked
+    return [{ t: 'curve', position, risk, temperature, addedUs }]
   }
   if (event.kind !== 'decision') return []
   return event.firings.map((firing) => ({

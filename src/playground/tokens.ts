@@ -30,7 +30,8 @@ export type TokenEvent = {
   readonly position: number
   readonly id: number
   readonly text: string
-  readonly fate: 'said' | 'steered'
+  /** `forced`: neither wanted most nor left over by a mask, so that a rule chose it. */
+  readonly fate: 'said' | 'steered' | 'forced'
   readonly alternatives: readonly Alternative[]
 }
 
@@ -57,22 +58,25 @@ export function toTokenId(text: string | undefined): number | undefined {
   return match === null ? undefined : Number(match[1])
 }
 
+export type TraceParts = {
+  readonly side: 'plain' | 'guarded'
+  readonly ask: {
+    readonly textOf: (token: number) => string
+    readonly walk: Walk | undefined
+  }
+  /** Nothing is sampled by chance: a token that is not the first choice was chosen by a rule. */
+  readonly isGreedy: boolean
+}
+
 export class TokenTrace {
-  readonly #side: 'plain' | 'guarded'
-  readonly #textOf: (id: number) => string
-  readonly #walk: Walk | undefined
+  readonly #parts: TraceParts
   readonly #history: number[] = []
+  readonly texts: string[] = []
   #state: number
 
-  constructor(side: 'plain' | 'guarded', textOf: (id: number) => string, walk?: Walk | undefined) {
-    this.#side = side
-    this.#textOf = textOf
-    this.#walk = walk
-    this.#state = walk?.start ?? 0
-  }
-
-  get tokens(): number {
-    return this.#history.length
+  constructor(parts: TraceParts) {
+    this.#parts = parts
+    this.#state = parts.ask.walk?.start ?? 0
   }
 
   /** The events of one chunk; a chunk may carry no token, one, or several. */
@@ -84,22 +88,25 @@ export class TokenTrace {
   }
 
   #advance(id: number, entry: Logprob | undefined): TokenEvent {
+    const { side, ask } = this.#parts
     const alternatives = this.#alternatives(entry)
-    const event: TokenEvent = {
-      t: 'token',
-      side: this.#side,
-      position: this.#history.length,
-      id,
-      text: this.#textOf(id),
-      fate: alternatives[0]?.denied === true && alternatives[0].id !== id ? 'steered' : 'said',
-      alternatives,
-    }
-    if (this.#walk !== undefined) this.#state = this.#walk.next(this.#state, id)
+    const text = ask.textOf(id)
+    const fate = this.#fate(id, alternatives[0])
+    const position = this.#history.length
+    if (ask.walk !== undefined) this.#state = ask.walk.next(this.#state, id)
     this.#history.push(id)
-    return event
+    this.texts.push(text)
+    return { t: 'token', side, position, id, text, fate, alternatives }
+  }
+
+  #fate(id: number, first: Alternative | undefined): TokenEvent['fate'] {
+    if (first === undefined || first.id === id) return 'said'
+    if (first.denied) return 'steered'
+    return this.#parts.isGreedy && this.#parts.side === 'guarded' ? 'forced' : 'said'
   }
 
   #alternatives(entry: Logprob | undefined): Alternative[] {
+    const { textOf, walk } = this.#parts.ask
     const listed = (entry?.top_logprobs ?? []).slice(0, MAX_ALTERNATIVES).flatMap((wish) => {
       const id = toTokenId(wish.token)
       return id === undefined ? [] : [{ id, p: Math.exp(wish.logprob ?? -Infinity) }]
@@ -107,10 +114,10 @@ export class TokenTrace {
     return listed
       .sort((a, b) => b.p - a.p)
       .map(({ id, p }) => {
-        const denied = this.#walk?.isDenied(this.#state, id) ?? false
-        const rule = denied ? this.#walk?.rulesOf(this.#history, id).join(', ') : undefined
+        const denied = walk?.isDenied(this.#state, id) ?? false
+        const rule = denied ? walk?.rulesOf(this.#history, id).join(', ') : undefined
         const known = rule === undefined || rule === '' ? {} : { rule }
-        return { id, text: this.#textOf(id), p, denied, ...known }
+        return { id, text: textOf(id), p, denied, ...known }
       })
   }
 }

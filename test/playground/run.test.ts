@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { merge, runSide, toRunEvents, type Ask, type RunEvent } from '../../src/playground/run.ts'
+import { merge, runSide, toRunEvents } from '../../src/playground/run.ts'
+import type { Ask, RunEvent } from '../../src/playground/run.ts'
 
 const encoder = new TextEncoder()
 const frame = (value: unknown): Uint8Array => encoder.encode(`data: ${JSON.stringify(value)}\n\n`)
@@ -16,6 +17,9 @@ const ask = (chunks: readonly Uint8Array[]): Ask => ({
   client: { push: (chunk) => [chunk], end: () => [] },
 })
 
+const side = (name: 'plain' | 'guarded', of: Ask): AsyncIterable<RunEvent> =>
+  runSide({ side: name, ask: of, isGreedy: true, now: () => 0 })
+
 async function collect(events: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
   const out: RunEvent[] = []
   for await (const event of events) out.push(event)
@@ -31,7 +35,7 @@ const CHUNKS = [
 
 describe('runSide', () => {
   it('gives tokens, the text that the client received, and the end', async () => {
-    const events = await collect(runSide('plain', ask(CHUNKS), () => 0))
+    const events = await collect(side('plain', ask(CHUNKS)))
     expect(events.map((event) => event.t)).toEqual(['token', 'token', 'text', 'end'])
     expect(events[2]).toEqual({ t: 'text', side: 'plain', text: 'Hi é' })
     expect(events[3]).toMatchObject({ reason: 'stop', tokens: 2 })
@@ -39,10 +43,10 @@ describe('runSide', () => {
 
   it('gives the same events wherever the bytes are cut', async () => {
     const whole = Buffer.concat(CHUNKS)
-    const expected = await collect(runSide('plain', ask([whole]), () => 0))
+    const expected = await collect(side('plain', ask([whole])))
     for (let cut = 1; cut < whole.length; cut++) {
       const parts = [whole.subarray(0, cut), whole.subarray(cut)]
-      expect(await collect(runSide('plain', ask(parts), () => 0))).toEqual(expected)
+      expect(await collect(side('plain', ask(parts)))).toEqual(expected)
     }
   })
 
@@ -54,11 +58,54 @@ describe('runSide', () => {
         throw new Error('connection reset')
       })(),
     }
-    const events = await collect(runSide('guarded', broken, () => 0))
+    const events = await collect(side('guarded', broken))
     expect(events).toEqual([
       { t: 'error', side: 'guarded', message: 'grammar rejected' },
       { t: 'error', side: 'guarded', message: 'connection reset' },
     ])
+  })
+})
+
+/** A guard that replaces one word, as the stream plane would. */
+const redacting = (word: string, by: string): Ask['client'] => ({
+  push: (chunk) => [Buffer.from(Buffer.from(chunk).toString('utf8').replace(word, by))],
+  end: () => [],
+})
+
+const SECRET = [
+  frame({ choices: [{ delta: { content: 'It is 4111 ' }, token_ids: [1] }] }),
+  frame({ choices: [{ delta: { content: 'today' }, token_ids: [2] }] }),
+]
+
+describe('the edits of a side', () => {
+  const secret = (): Ask => ({
+    ...ask(SECRET),
+    textOf: (id) => (id === 1 ? 'It is 4111 ' : 'today'),
+  })
+
+  it('name the tokens that the client did not get, and what it got instead', async () => {
+    const guarded = { ...secret(), client: redacting('4111', '[card]') }
+    const events = await collect(side('guarded', guarded))
+    expect(events.find((event) => event.t === 'edits')).toEqual({
+      t: 'edits',
+      side: 'guarded',
+      tokens: [[0, 1]],
+      text: [[6, 12]],
+    })
+  })
+
+  it('say of the unguarded side what the guard would have taken out', async () => {
+    const events = await collect(
+      side('plain', { ...secret(), shadow: redacting('4111', '[card]') }),
+    )
+    expect(events.find((event) => event.t === 'edits')).toMatchObject({ tokens: [[0, 1]] })
+    const texts = events.flatMap((event) => (event.t === 'text' ? [event.text] : []))
+    expect(texts.join('')).toBe('It is 4111 today')
+  })
+
+  it('are not told when there are none', async () => {
+    const events = await collect(side('guarded', secret()))
+    expect(events.map((event) => event.t)).not.toContain('edits')
   })
 })
 
@@ -83,23 +130,33 @@ describe('merge', () => {
 })
 
 describe('toRunEvents', () => {
+  it("shows the request's own temperature until the guard lowers it", () => {
+    const tokens = { kind: 'tokens', requestId: 'r1', position: 3, count: 1, addedUs: 40 } as const
+    expect(toRunEvents(tokens, 0.9)).toMatchObject([{ t: 'curve', temperature: 0.9 }])
+    const tightened = { ...tokens, risk: 0.8, adapt: { temperature: 0.3 } }
+    expect(toRunEvents(tightened, 0.9)).toMatchObject([{ risk: 0.8, temperature: 0.3 }])
+  })
+
   it('gives one row of the decision log per rule that fired', () => {
-    const rows = toRunEvents({
-      kind: 'decision',
-      requestId: 'r1',
-      position: 9,
-      firings: [
-        { rule: 'a', phase: 'step', mode: 'enforce', action: 'adapt', priority: 1 },
-        {
-          rule: 'b',
-          phase: 'tool',
-          mode: 'monitor',
-          action: 'rewrite_tool',
-          priority: 0,
-          regulation: 'COBS 9A',
-        },
-      ],
-    })
+    const rows = toRunEvents(
+      {
+        kind: 'decision',
+        requestId: 'r1',
+        position: 9,
+        firings: [
+          { rule: 'a', phase: 'step', mode: 'enforce', action: 'adapt', priority: 1 },
+          {
+            rule: 'b',
+            phase: 'tool',
+            mode: 'monitor',
+            action: 'rewrite_tool',
+            priority: 0,
+            regulation: 'COBS 9A',
+          },
+        ],
+      },
+      1,
+    )
     expect(rows).toMatchObject([
       { rule: 'a', at: 9 },
       { rule: 'b', regulation: 'COBS 9A' },

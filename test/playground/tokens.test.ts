@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { TokenTrace, toTokenId, type Chunk, type Walk } from '../../src/playground/tokens.ts'
+import { TokenTrace, toTokenId } from '../../src/playground/tokens.ts'
+import type { Chunk, Walk } from '../../src/playground/tokens.ts'
 
 const TEXT = ['the ', 'returns ', 'are ', 'guaranteed', 'likely']
 const textOf = (id: number): string => TEXT[id] ?? '?'
@@ -11,6 +12,9 @@ const walk: Walk = {
   isDenied: (state, token) => state === 1 && token === 3,
   rulesOf: (history) => [`promise after ${history.length}`],
 }
+
+const traceOf = (side: 'plain' | 'guarded', isGreedy: boolean, guard?: Walk): TokenTrace =>
+  new TokenTrace({ side, ask: { textOf, walk: guard }, isGreedy })
 
 const chunk = (id: number, wishes: readonly (readonly [number, number])[] = []): Chunk => ({
   choices: [
@@ -34,7 +38,7 @@ const chunk = (id: number, wishes: readonly (readonly [number, number])[] = []):
 
 describe('TokenTrace', () => {
   it('marks a token as steered when the first choice of the model was denied', () => {
-    const trace = new TokenTrace('guarded', textOf, walk)
+    const trace = traceOf('guarded', true, walk)
     trace.push(chunk(0))
     trace.push(chunk(2))
     const [event] = trace.push(
@@ -51,14 +55,24 @@ describe('TokenTrace', () => {
   })
 
   it('denies nothing on the side without a guard', () => {
-    const trace = new TokenTrace('plain', textOf)
+    const trace = traceOf('plain', true)
     trace.push(chunk(2))
     const [event] = trace.push(chunk(3, [[3, 0.9]]))
     expect(event).toMatchObject({ fate: 'said', text: 'guaranteed' })
   })
 
+  it('calls a token forced when neither chance nor a mask explains it', () => {
+    const wishes = [
+      [4, 0.2],
+      [0, 0.7],
+    ] as const
+    expect(traceOf('guarded', true, walk).push(chunk(4, wishes))[0]?.fate).toBe('forced')
+    expect(traceOf('guarded', false, walk).push(chunk(4, wishes))[0]?.fate).toBe('said')
+    expect(traceOf('plain', true).push(chunk(4, wishes))[0]?.fate).toBe('said')
+  })
+
   it('reads ids from logprobs when the chunk has no token_ids, and skips chunks without tokens', () => {
-    const trace = new TokenTrace('plain', textOf)
+    const trace = traceOf('plain', true)
     expect(trace.push({ choices: [] })).toEqual([])
     expect(trace.push({})).toEqual([])
     const bare: Chunk = { choices: [{ logprobs: { content: [{ token: 'token_id:1' }] } }] }
