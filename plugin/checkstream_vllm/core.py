@@ -6,14 +6,14 @@ meets the other ranks, and says what a row may not do beyond its program.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from . import edit
 from .batch import Row
-from .directive import DenySets, apply_rule
+from .directive import DenySets, Said, apply_rule
 from .events import Attached, DenySet, Event
 from .guard import Guard, without_force
 from .identity import parse_request
@@ -25,7 +25,15 @@ from .worker import Worker
 class Core:
     """Assumes one caller at a time (the interfaces hold a lock)."""
 
-    def __init__(self, worker: Worker, device: torch.device, placeholders: bool) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        device: torch.device,
+        placeholders: bool,
+        read: Callable[[Row], tuple[Sequence[int], Sequence[int]]] | None = None,
+    ) -> None:
+        """`read` gives a row's prompt and output where the engine has penalised the logits before
+        us (V2); without it the rows' own lists count, and the engine penalises after us (V1)."""
         self.worker = worker
         self.stats = worker.stats
         self.guard = Guard(worker.settings.on_failure, worker.width, worker.stats)
@@ -34,6 +42,8 @@ class Core:
         self.edited: list[Row] = []
         self.awaits = False
         self._placeholders = placeholders
+        self._penalised_before = read is not None
+        self._read = read or (lambda row: (row.prompt or (), row.output))
         self._sets = DenySets(worker.width, device)
         self._link = worker.link
         self._step = 0
@@ -92,8 +102,8 @@ class Core:
                 # Its position has passed: played from its middle it would say something else.
                 self.stats.late_forces += 1
                 rule = row.rule = without_force(rule)
-        output = row.output
-        going = apply_rule(logits, row.request, rule, position, self._sets, lambda: output)
+        said = Said(self._penalised_before, lambda: self._read(row))
+        going = apply_rule(logits, row.request, rule, position, self._sets, said)
         if going and row.request.constrained:
             going = not edit.is_empty(logits)
         self.stats.empty_rows += int(not going and (rule is None or not rule.stop))

@@ -7,14 +7,14 @@ and a row that has no token left is stopped instead of sampling from nothing.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from . import edit
+from . import edit, penalty
 from .events import DenySet
-from .identity import Request
+from .identity import Request, Sampling
 from .rule import Rule, tighten
 
 MAX_DENY_SETS = 4_096
@@ -24,6 +24,15 @@ MAX_DENY_SETS = 4_096
 class Tokens:
     invert: bool
     tokens: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a row's penalties count (`read` gives prompt and output, called only where they are
+    needed), and whether the engine has applied them already (V2) or will after us (V1)."""
+
+    penalised_before: bool
+    read: Callable[[], tuple[Sequence[int], Sequence[int]]]
 
 
 class DenySets:
@@ -58,11 +67,10 @@ def apply_rule(
     rule: Rule | None,
     position: int,
     sets: DenySets,
-    read: Callable[[], list[int]],
+    said: Said,
 ) -> bool:
     """Edits one row [V] for the output position about to be sampled; the program's denials are in
-    it already. Returns False when no token is left and the caller has to stop the row. `read` gives
-    the tokens generated so far, for a repetition penalty."""
+    it already. Returns False when no token is left and the caller has to stop the row."""
     held = rule if rule is not None and rule.holds(position) else None
     if held is not None:
         if held.stop:
@@ -74,15 +82,28 @@ def apply_rule(
                 return False
             edit.force(row, token)
             return True
-    wanted = tighten(request.own, held.adapt if held is not None else None)
-    factor = wanted.repetition_penalty / max(request.native.repetition_penalty, 1e-6)
-    if factor > 1:
-        tokens = sorted({t for t in read() if 0 <= t < row.numel()})
-        edit.repeat_less(row, torch.tensor(tokens, dtype=torch.int64, device=row.device), factor)
-    if wanted != request.native:
-        edit.sample_tighter(row, wanted, request.native)
+    _sample(row, tighten(request.own, held.adapt if held is not None else None), request, said)
     narrowed = held is not None and bool(held.deny_sets)
     return not (narrowed and edit.is_empty(row))
+
+
+def _sample(row: torch.Tensor, wanted: Sampling, request: Request, said: Said) -> None:
+    """The engine samples the row as `wanted` says, its penalties included."""
+    native = request.native
+    if wanted == native:
+        return
+    same = penalty.same_penalties(wanted, native)
+    early = said.penalised_before and same
+    if early or not (penalty.is_penalised(wanted) or penalty.is_penalised(native)):
+        edit.sample_tighter(row, wanted, native)
+        return
+    seen = penalty.occurred(*said.read(), row.numel(), row.device)
+    if said.penalised_before:
+        penalty.undo(row, seen, native)
+    penalty.penalise(row, seen, wanted)
+    edit.sample_tighter(row, wanted, native)
+    if not said.penalised_before:
+        penalty.undo(row, seen, native)
 
 
 def _deny(row: torch.Tensor, rule: Rule, sets: DenySets) -> None:

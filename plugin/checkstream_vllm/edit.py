@@ -41,9 +41,9 @@ def is_empty(row: torch.Tensor) -> bool:
 def sample_tighter(row: torch.Tensor, wanted: Sampling, native: Sampling) -> None:
     """Makes the engine, which goes on to apply `native`, sample row [V] as `wanted` says.
 
-    Scaling by T_native / T_wanted is exact, because only a division by T_native follows; the tail
-    that top-k, top-p and min-p cut off is computed at T_wanted, in vLLM's order (min_p, top_k,
-    top_p), and denied. A greedy request (T_native = 0) takes its argmax whatever is scaled.
+    Assumes penalised logits (penalty.py). Scaling by T_native / T_wanted is exact, because only a
+    division by T_native follows; what min_p, top_k and top_p cut off is computed at T_wanted, in
+    vLLM's order, and denied. A greedy request (T_native = 0) takes its argmax whatever is scaled.
     """
     if native.temperature <= 0:
         return
@@ -54,13 +54,17 @@ def sample_tighter(row: torch.Tensor, wanted: Sampling, native: Sampling) -> Non
         return
     if wanted.temperature != native.temperature:
         row.mul_(native.temperature / wanted.temperature)
-    if wanted.min_p > native.min_p:
+    cuts_p = wanted.top_p < min(native.top_p, 1)
+    cuts_k = 0 < wanted.top_k and (native.top_k <= 0 or wanted.top_k < native.top_k)
+    # A cut sees what those before it have left, so ours needs them first; the engine's own min_p
+    # and top_k find nothing more to cut then.
+    if wanted.min_p > (0 if cuts_p or cuts_k else native.min_p):
         # p < min_p · p_max at T  ⇔  z < z_max + T · ln(min_p), and row is z · T_native / T.
         row.masked_fill_(row < row.max() + native.temperature * math.log(wanted.min_p), NEVER)
-    if 0 < wanted.top_k < row.numel() and (native.top_k <= 0 or wanted.top_k < native.top_k):
+    if 0 < wanted.top_k < row.numel() and (cuts_p or cuts_k):
         least = row.topk(wanted.top_k).values[-1]
         row.masked_fill_(row < least, NEVER)
-    if wanted.top_p < native.top_p and wanted.top_p < 1:
+    if cuts_p:
         _cut_tail(row, wanted.top_p, native.temperature)
 
 
@@ -74,9 +78,3 @@ def _cut_tail(row: torch.Tensor, top_p: float, temperature: float) -> None:
     before = value.cumsum(0) - value
     kept = index[before < top_p]
     keep_only(row, kept)
-
-
-def repeat_less(row: torch.Tensor, tokens: torch.Tensor, factor: float) -> None:
-    """vLLM's repetition penalty for tokens int64 [n] that have occurred: divide if positive."""
-    seen = row[tokens]
-    row[tokens] = torch.where(seen > 0, seen / factor, seen * factor)

@@ -124,7 +124,7 @@ def _own(extra: Mapping[str, Any], native: Sampling) -> Sampling:
         temperature=_real(extra, "checkstream_temperature", native.temperature),
         top_p=_real(extra, "checkstream_top_p", 1.0) or 1.0,
         top_k=_whole(extra, "checkstream_top_k", 0),
-        min_p=_real(extra, "checkstream_min_p", 0.0),
+        min_p=_real(extra, "checkstream_min_p", native.min_p),
         presence_penalty=native.presence_penalty,
         frequency_penalty=native.frequency_penalty,
         repetition_penalty=native.repetition_penalty,

@@ -42,7 +42,7 @@ class V2:
         self._stats = worker.stats
         self._lock = threading.Lock()
         self._states = states
-        self._core = Core(worker, states.device, placeholders=False)
+        self._core = Core(worker, states.device, placeholders=False, read=self._said)
         self._rows: dict[int, Row] = {}
         self._generation: dict[int, int] = {}
         self._new: list[Row] = []
@@ -104,6 +104,12 @@ class V2:
         row = Row(slot, self._generation[slot], request, [], None)
         self._rows[slot] = row
         self._new.append(row)
+
+    def _said(self, row: Row) -> tuple[list[int], list[int]]:
+        """Prompt and output as the engine's penalties count them. Waits for the device."""
+        total = int(self._states.total_len.gpu[row.slot])
+        tokens = self._states.all_token_ids.gpu[row.slot, :total].tolist()
+        return tokens[: row.request.prompt_length], tokens[row.request.prompt_length :]
 
     def _begin_step(self) -> None:
         core, states = self._core, self._states

@@ -7,9 +7,8 @@
  * and round, 2 ms between rounds, the first 50 rounds left out.
  */
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
 import { join } from 'node:path'
+import { report } from './report.ts'
 import { findPython, repository, startSidecarProcess } from './sidecar-process.ts'
 
 type RoundTrip = { readonly round_trip_us_p50: number; readonly round_trip_us_p99: number }
@@ -17,7 +16,6 @@ type RoundTrip = { readonly round_trip_us_p50: number; readonly round_trip_us_p9
 const ROUNDS = 1_000
 const ROWS = ['1', '8', '64', '256']
 
-const flags = new Set(process.argv.slice(2))
 const sidecar = await startSidecarProcess(['bad', 'worse'])
 const client = join(import.meta.dirname, 'step_client.py')
 const { stdout, status, stderr } = spawnSync(
@@ -31,12 +29,4 @@ if (status !== 0) {
   process.exit(1)
 }
 const result = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<string, RoundTrip>
-if (flags.has('--record')) {
-  const at = { date: new Date().toISOString(), cpu: cpus()[0]?.model, node: process.version }
-  const file = join(import.meta.dirname, 'record/step.json')
-  writeFileSync(file, `${JSON.stringify({ ...at, ...result }, null, 2)}\n`)
-}
-for (const [name, { round_trip_us_p50: p50, round_trip_us_p99: p99 }] of Object.entries(result)) {
-  console.log(`${name.padEnd(9)} p50 ${p50} µs   p99 ${p99} µs`)
-}
-if (flags.has('--json')) console.log(JSON.stringify(result))
+report('step', result)

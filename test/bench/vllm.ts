@@ -8,15 +8,13 @@
  * the machine's cores; the server that is not asked is idle.
  */
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { report } from './report.ts'
 import { findPython, repository, startSidecarProcess } from './sidecar-process.ts'
 
 const BANS = ['guaranteed returns', 'cannot lose', 'wire the money']
 
-const flags = new Set(process.argv.slice(2))
 const model = process.env['CHECKSTREAM_TEST_MODEL'] ?? join(repository, 'models/demo-lm')
 let sidecar = await startSidecarProcess(BANS)
 const { folder } = sidecar
@@ -39,10 +37,4 @@ if (result === undefined) {
   console.error('the load ended without a result')
   process.exit(1)
 }
-if (flags.has('--record')) {
-  const at = { date: new Date().toISOString(), cpu: cpus()[0]?.model, node: process.version }
-  const file = join(import.meta.dirname, 'record/vllm.json')
-  writeFileSync(file, `${JSON.stringify({ ...at, ...result }, null, 2)}\n`)
-}
-for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(20)} ${value}`)
-if (flags.has('--json')) console.log(JSON.stringify(result))
+report('vllm', result)

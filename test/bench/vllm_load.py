@@ -3,6 +3,7 @@
 vllm_load.py MODEL FOLDER: the sidecar's socket is FOLDER/step.sock. Speaks with
 bench/vllm.ts over stdin and stdout: prints "sync" when it wants the sidecar that awaits every row.
 Completions of a fixed length straight to each server, not streamed; rounds alternate, medians count.
+On a busy machine there are fewer rounds, never fewer than 3. What it does is told on stderr.
 """
 
 import json
@@ -18,8 +19,9 @@ import httpx
 
 MODEL, FOLDER = sys.argv[1], Path(sys.argv[2])
 TIMES = FOLDER / "times.txt"
-LENGTH, ROUNDS = 100, 5
+LENGTH, ROUNDS, FEWEST, BUDGET_S = 100, 9, 3, 40.0
 REQUESTS = {1: 4, 8: 24, 64: 128}
+STARTED = time.monotonic()
 
 
 def serve(name, processors):
@@ -49,7 +51,7 @@ def client(name):
 
 
 def wait(process, name):
-    until = time.monotonic() + 400
+    until = time.monotonic() + 900
     with client(name) as http:
         while time.monotonic() < until and process.poll() is None:
             try:
@@ -77,12 +79,19 @@ def load(name, at_once):
 
 def ratio(at_once):
     """Median over rounds of guarded to bare, the order turned round every time."""
-    found = []
+    found, until = [], time.monotonic() + BUDGET_S
     for turn in range(ROUNDS):
+        if turn >= FEWEST and time.monotonic() > until:
+            break
         names = ("bare", "guarded") if turn % 2 else ("guarded", "bare")
         speed = {name: load(name, at_once) for name in names}
         found.append(speed["guarded"] / speed["bare"])
+    say(f"{at_once} at once: {[round(x, 3) for x in found]}, bare {speed['bare']:.0f} tokens/s")
     return round(median(found), 3)
+
+
+def say(text):
+    print(f"{time.monotonic() - STARTED:5.0f} s  {text}", file=sys.stderr, flush=True)
 
 
 def steps(rows):
@@ -99,6 +108,7 @@ def main():
     try:
         for process, name in zip(servers, ("bare", "guarded"), strict=True):
             wait(process, name)
+        say("both servers are up")
         for name in ("bare", "guarded"):
             load(name, 64)
         TIMES.write_text("")
