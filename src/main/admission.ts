@@ -10,12 +10,13 @@ import type { Admission, AdmissionRequest } from '../proxy/parts.ts'
 import { parametersOf } from './inspector.ts'
 import type { createInspector } from './inspector.ts'
 import type { SitePolicy } from './site-policies.ts'
+import { capTokens } from './tenancy.ts'
 import type { Tenancy } from './tenancy.ts'
 
 export type AdmissionParts = {
   readonly guard: Guard<SitePolicy>
   /** Who asks; throws `request_denied` for one that may not. */
-  readonly tenancy: (request: AdmissionRequest) => Tenancy
+  readonly tenancy: (request: AdmissionRequest) => Promise<Tenancy>
   /** Digest of the policy's program on a vocabulary; undefined while it is not compiled. */
   readonly program: (policy: SitePolicy, vocabularyDigest: string) => string | undefined
   readonly stopToken: (vocabularyDigest: string) => number | undefined
@@ -35,14 +36,21 @@ export function createAdmission(
   parts: AdmissionParts,
 ): (request: AdmissionRequest) => Promise<Admission> {
   return async (request) => {
-    const tenancy = parts.tenancy(request)
+    const tenancy = await parts.tenancy(request)
     const inspected = parts.inspect(request, tenancy)
     if (inspected.kind === 'deny') return inspected
     const binding = await bind(parts, tenancy)
-    const { tenant, user, policy } = tenancy
+    const { tenant, user, policy, mode } = tenancy
     const parameters = parametersOf(request)
-    parts.guard.expect(request.requestId, { tenant, user, policy, parameters })
-    return { ...inspected, kind: 'admit', binding }
+    const origin = { tenant, user, policy, parameters, ...(mode === undefined ? {} : { mode }) }
+    parts.guard.expect(request.requestId, origin)
+    const capped = capTokens(inspected.body ?? request.body, request.dialect, tenancy)
+    return {
+      ...inspected,
+      ...(capped === undefined ? {} : { body: capped }),
+      kind: 'admit',
+      binding,
+    }
   }
 }
 

@@ -40,6 +40,7 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
     requests: () => plane.guard.requests,
     programs: () => plane.book.size,
     isReady: () => readiness.readiness().ready,
+    site: parts.totals,
   })
   let ticker: NodeJS.Timeout | undefined
   return {
@@ -149,6 +150,7 @@ function createPlane<V extends PlaneVocabulary>(
     decide: createDecide({
       bannedTokens,
       lookup: (digest) => lookupOf(plane.shelf.get(digest), kit),
+      nowMs: () => Date.now(),
     }),
     watch: (row, report) => createWatchers(row, report, scorer),
     observe,
