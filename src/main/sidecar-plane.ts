@@ -61,7 +61,6 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
         return vocabulary === undefined ? undefined : chooseStopToken(kit.kinds(vocabulary))
       },
       inspect: createInspector({ ...parts.inspection, observe: parts.observe }),
-      ownsSampling: () => false,
       deniedTokens: parts.bannedTokens,
       sleep: (ms) => sleep(ms),
       waitMs: PROGRAM_WAIT_MS,
