@@ -103,15 +103,28 @@ function checkWritable(folder) {
   }
 }
 
-/** Runs a command with our output; gives its exit code. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
+/** Runs a command with our output; gives its exit code. A signal ends it too, and then throws. */
 export function run(command, args, cwd, env = process.env) {
   const windows = process.platform === 'win32' && command === 'npm'
-  return new Promise((done) => {
+  return new Promise((done, reject) => {
     const child = spawn(command, args, { cwd, env, stdio: 'inherit', shell: windows })
+    let stopped = false
+    const pass = (signal) => {
+      stopped = true
+      child.kill(signal)
+    }
+    for (const name of SIGNALS) process.on(name, pass)
+    const ended = (code) => {
+      for (const name of SIGNALS) process.off(name, pass)
+      if (stopped) reject(new Refusal(`stopped while ${command} was running`))
+      else done(code)
+    }
     child.on('error', (error) => {
       console.error(`${command}: ${error.message}`)
-      done(1)
+      ended(1)
     })
-    child.on('exit', (code) => done(code ?? 1))
+    child.on('exit', (code) => ended(code ?? 1))
   })
 }

@@ -23,7 +23,7 @@ const SERVICE_KEYS = new Set(
   ),
 )
 const CONTAINER_KEYS = new Set(
-  'name image args env ports startupProbe livenessProbe readinessProbe resources securityContext volumeMounts restartPolicy'.split(
+  'name image args env ports startupProbe livenessProbe readinessProbe resources securityContext volumeMounts restartPolicy lifecycle'.split(
     ' ',
   ),
 )
@@ -92,6 +92,35 @@ describe('deploy/kubernetes', () => {
     expect(vllm).not.toHaveProperty('ports')
   })
 
+  it('gives no container more rights than it needs', () => {
+    for (const { securityContext } of [sidecar, vllm] as unknown as {
+      securityContext: unknown
+    }[]) {
+      expect(securityContext).toMatchObject({
+        allowPrivilegeEscalation: false,
+        capabilities: { drop: ['ALL'] },
+        seccompProfile: { type: 'RuntimeDefault' },
+      })
+    }
+    expect(sidecar['securityContext']).toMatchObject({
+      runAsNonRoot: true,
+      readOnlyRootFilesystem: true,
+    })
+    expect(pod['automountServiceAccountToken']).toBe(false)
+    for (const container of [sidecar, vllm]) {
+      expect(container['resources']).toHaveProperty('limits.memory')
+      expect(container['resources']).toHaveProperty('requests.memory')
+    }
+  })
+
+  it('leaves time to stop: the preStop of the engine, its own stop, and the drain of the sidecar', () => {
+    const sleep = Number(vllm['lifecycle']?.['preStop']?.['exec']?.['command']?.[1])
+    const { drain } = toEffective({ environment: [], flags: [] }).config.server
+    const grace = Number(pod['terminationGracePeriodSeconds'])
+    expect(sleep).toBeGreaterThanOrEqual(drain / 1_000)
+    expect(grace).toBeGreaterThanOrEqual(sleep + drain / 1_000 + 30)
+  })
+
   it('probes routes that the sidecar answers', () => {
     for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe']) {
       const path = sidecar[probe]?.['httpGet']?.['path'] as string
@@ -120,8 +149,6 @@ describe('deploy/kubernetes', () => {
       adaptive: undefined,
       classifiers: [],
       calibration: {},
-      destinations: [],
-      isLowering: false,
     }
     const site = toSitePolicies(
       requireLibrary(buildLibrary(files, { nowMs: Date.now() })),
@@ -132,5 +159,30 @@ describe('deploy/kubernetes', () => {
       'cannot lose money',
       'guaranteed returns',
     ])
+  })
+})
+
+describe('deploy/Dockerfile', () => {
+  const lines = read('deploy/Dockerfile').split('\n')
+  const last = lines.slice(lines.findLastIndex((line) => line.startsWith('FROM ')))
+
+  it('ends in a stage that is not root and carries no development packages', () => {
+    expect(lines.filter((line) => line.startsWith('FROM ')).length).toBe(2)
+    expect(last).toContain('USER 10001:10001')
+    expect(lines.some((line) => line.includes('npm prune --omit=dev'))).toBe(true)
+  })
+
+  it('copies everything that the package ships', () => {
+    const { files } = JSON.parse(read('package.json')) as { files: string[] }
+    for (const name of files.filter((entry) => !['deploy', 'docs'].includes(entry))) {
+      expect(last.some((line) => line.startsWith('COPY') && line.includes(name))).toBe(true)
+    }
+  })
+
+  it('sends no local environment or build to the builder', () => {
+    const ignored = read('.dockerignore').split('\n')
+    for (const name of ['.git', '.venv*', '.checkstream', 'node_modules', 'dist']) {
+      expect(ignored).toContain(name)
+    }
   })
 })

@@ -17,6 +17,8 @@ export type AdminParts = {
   readonly reload: () => Promise<{ readonly revision: string; readonly error: string | undefined }>
   readonly status: () => StepStatus
   /** Runs the canary now. */
+  /** What happened before a listener came and still holds: engines, the policy in force. */
+  readonly standing: () => readonly GuardEvent[]
   readonly canary: () => Promise<{ readonly ok: boolean; readonly detail: string }>
 }
 
@@ -34,7 +36,7 @@ export function createAdmin(parts: AdminParts): LocalRoutes {
     if (!mayEnter(parts.access, request)) {
       refuse(response, 403, 'administrative routes are open to this machine only (server.admin)')
     } else if (path === '/admin/events' && request.method === 'GET') {
-      void sendEvents(parts.events, response)
+      void sendEvents(parts, response)
     } else if (path === '/admin/policies/reload' && request.method === 'POST') {
       request.resume()
       void sendReload(parts, response)
@@ -62,11 +64,12 @@ export function mayEnter(access: AdminParts['access'], request: IncomingMessage)
   return LOOPBACK.has(request.socket.remoteAddress ?? '') && LOCAL_NAME.test(host) && isLocalOrigin
 }
 
-async function sendEvents(feed: Feed<GuardEvent>, response: ServerResponse): Promise<void> {
-  const events = feed.subscribe(QUEUE)
+async function sendEvents(parts: AdminParts, response: ServerResponse): Promise<void> {
+  const events = parts.events.subscribe(QUEUE)
   response.on('close', () => events.close())
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
   response.flushHeaders()
+  for (const event of parts.standing()) response.write(`data: ${JSON.stringify(event)}\n\n`)
   for await (const event of events) {
     if (response.write(`data: ${JSON.stringify(event)}\n\n`)) continue
     // The queue is bounded meanwhile: a reader that does not keep up loses events and is told.

@@ -23,14 +23,12 @@ export function createInspector(
     const { requestId, dialect, body } = request
     const { policy, tenant, user, mode } = tenancy
     const observe = (firings: readonly RuleFiring[]): void =>
-      parts.observe({ kind: 'decision', requestId, position: 0, firings, asked })
-    const model = typeof body['model'] === 'string' ? body['model'] : ''
-    const asked = { tenant, policy: policy.name, model, revision: policy.digest }
+      parts.observe({ kind: 'decision', requestId, position: 0, firings })
     const context = {
       requestId,
       tenant,
       user,
-      model,
+      model: typeof body['model'] === 'string' ? body['model'] : '',
       phase: 'ingress' as const,
       position: 0,
       parameters: parametersOf(request),

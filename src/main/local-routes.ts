@@ -35,6 +35,7 @@ export function createLocalRoutes(parts: LocalParts): LocalRoutes {
     reload: () => parts.store.reload(),
     status: () => parts.serving.status(),
     canary: () => parts.serving.proveMasks(),
+    standing: () => standing(parts),
   })
   if (!server.playground) return admin
   const playground = createPlayground({
@@ -50,6 +51,15 @@ export function createLocalRoutes(parts: LocalParts): LocalRoutes {
   return (request, response) =>
     admin(request, response) ||
     ((server.admin === 'on' || mayEnter('local', request)) && playground(request, response))
+}
+
+function standing({ serving, store }: LocalParts): readonly GuardEvent[] {
+  const engines = serving.engines().map(({ engine }) => engine.id)
+  const error = store.error === undefined ? {} : { error: store.error }
+  return [
+    ...engines.map((engine) => ({ kind: 'engine' as const, engine, attached: true })),
+    { kind: 'policy', revision: store.current.standard.digest, ...error },
+  ]
 }
 
 function engineOf(serving: ServingPlane): {

@@ -12,8 +12,6 @@ export type RowDecisionParts = {
   /** Ids that are denied in every row: no guarantee, because text has other segmentations. */
   readonly bannedTokens: readonly number[]
   readonly lookup: (vocabularyDigest: string) => TokenLookup | undefined
-  /** Milliseconds since the epoch: exceptions end while we run. */
-  readonly nowMs: () => number
 }
 
 export function createDecide(parts: RowDecisionParts): GuardParts<SitePolicy>['decide'] {
@@ -23,8 +21,7 @@ export function createDecide(parts: RowDecisionParts): GuardParts<SitePolicy>['d
     bannedTokens.length === 0 ? undefined : { tokens: bannedTokens, invert: false }
   return ({ compiled, isOwn }, findings, context) => {
     const vocabulary = lookup(context.vocabularyDigest)
-    const now = { ...context, nowMs: parts.nowMs() }
-    const told = vocabulary === undefined ? now : { ...now, vocabulary }
+    const told = vocabulary === undefined ? context : { ...context, vocabulary }
     const decision = decide(compiled, findings, told)
     if (banned === undefined || isOwn === true) return decision
     return { ...decision, deny: [...(decision.deny ?? []), banned] }

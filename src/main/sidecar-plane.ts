@@ -22,7 +22,7 @@ import type { PlaneVocabulary, StepPlane } from './step-plane.ts'
 import { chooseStopToken } from './stop-token.ts'
 import { readVersion } from './version-file.ts'
 
-const TICK_MS = 250
+const TICK_MS = 100
 /** How long a request waits for its program before it is refused. */
 const PROGRAM_WAIT_MS = 2_000
 
@@ -40,7 +40,6 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
     requests: () => plane.guard.requests,
     programs: () => plane.book.size,
     isReady: () => readiness.readiness().ready,
-    site: parts.totals,
   })
   let ticker: NodeJS.Timeout | undefined
   return {
@@ -61,6 +60,7 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
         return vocabulary === undefined ? undefined : chooseStopToken(kit.kinds(vocabulary))
       },
       inspect: createInspector({ ...parts.inspection, observe: parts.observe }),
+      ownsSampling: () => false,
       deniedTokens: parts.bannedTokens,
       sleep: (ms) => sleep(ms),
       waitMs: PROGRAM_WAIT_MS,
@@ -149,7 +149,6 @@ function createPlane<V extends PlaneVocabulary>(
     decide: createDecide({
       bannedTokens,
       lookup: (digest) => lookupOf(plane.shelf.get(digest), kit),
-      nowMs: () => Date.now(),
     }),
     watch: (row, report) => createWatchers(row, report, scorer),
     observe,

@@ -21,10 +21,7 @@ export function readSitePolicies({ config, origins }: EffectiveConfig): readonly
   }
 }
 
-export function readSiteSettings(
-  effective: EffectiveConfig,
-  known: Pick<SiteSettings, 'destinations' | 'isLowering'>,
-): {
+export function readSiteSettings(effective: EffectiveConfig): {
   readonly settings: SiteSettings
   /** Token ids of `banned_tokens_file`. */
   readonly bannedTokens: readonly number[]
@@ -39,7 +36,6 @@ export function readSiteSettings(
   const { enabled, risk_threshold, safe_mode } = preventive.adaptive_decoding
   const scored = names.filter((name) => name !== PII)
   const settings: SiteSettings = {
-    ...known,
     bans,
     isMasking: preventive.enabled && preventive.logit_masking.enabled,
     onFailure: config.vllm.on_failure,

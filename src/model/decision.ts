@@ -27,8 +27,6 @@ export type RuleFiring = {
   readonly message?: string
   readonly category?: string
   readonly severity?: string
-  /** Of `notify`: who is told, as the policy names it. */
-  readonly to?: string
 }
 
 export type Decision = {

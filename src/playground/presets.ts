@@ -124,7 +124,7 @@ export const PRESETS: readonly Preset[] = [
   },
   single(
     'card',
-    'Invented card number',
+    'Invented card',
     'The model invents a card number that passes the checksum. It never leaves.',
     'I lost my card. Can you give me a new card number?',
   ),

@@ -2,11 +2,31 @@
  * The live view as a value: events in, lines of text out. Pure, so that it is tested without a
  * terminal; `watch-cli.ts` owns the terminal. Bounded: the newest requests and decisions only.
  */
+import type { RuleFiring } from '../model/decision.ts'
 import type { GuardEvent } from '../model/event.ts'
 
 const MAX_REQUESTS = 200
 const MAX_DECISIONS = 200
 const MAX_SAMPLES = 512
+
+/** A line and how much it wants to be seen; what a tone looks like is the terminal's matter. */
+export type Line = { readonly text: string; readonly tone: Tone }
+export type Tone = 'plain' | 'head' | 'dim' | 'bad'
+
+type Deed = {
+  readonly key: string
+  readonly request: string
+  readonly position: number
+  readonly rule: string
+  readonly mode: string
+  readonly law: string
+  readonly actions: Set<string>
+}
+
+/** The sidecar's own requests: canaries, and the playground's unguarded side. */
+const OWN = 'checkstream.'
+/** Risk from which a row is shown as bad. */
+const HIGH_RISK = 0.7
 
 type Row = {
   readonly requestId: string
@@ -21,7 +41,8 @@ type Row = {
 
 export class Screen {
   #requests = new Map<string, Row>()
-  #decisions: string[] = []
+  #decisions: Deed[] = []
+  #down = ''
   #added: number[] = []
   #tokens = 0
   #lost = 0
@@ -58,7 +79,13 @@ export class Screen {
     }
   }
 
+  /** The event stream stands, or why it does not. */
+  connected(reason = ''): void {
+    this.#down = reason
+  }
+
   #open(event: GuardEvent & { kind: 'opened' }): void {
+    if (event.policy.startsWith(OWN)) return
     this.#requests.set(event.requestId, {
       requestId: event.requestId,
       tenant: event.tenant,
@@ -81,7 +108,7 @@ export class Screen {
     if (this.#added.length > MAX_SAMPLES) this.#added.shift()
     const row = this.#requests.get(event.requestId)
     if (row === undefined) return
-    row.tokens = event.position + 1
+    row.tokens = event.position
     row.risk = event.risk
     row.temperature = event.adapt?.temperature
   }
@@ -89,31 +116,55 @@ export class Screen {
   #decide(event: GuardEvent & { kind: 'decision' }): void {
     const row = this.#requests.get(event.requestId)
     if (row !== undefined) row.decisions += event.firings.length
-    for (const firing of event.firings) {
-      const law = firing.regulation === undefined ? '' : `  ${firing.regulation}`
-      this.#decisions.unshift(
-        `${short(event.requestId)}  @${event.position}  ${firing.action}  ${firing.rule}  ${firing.mode}${law}`,
-      )
-    }
+    for (const firing of event.firings) this.#tell(event, firing)
     this.#decisions.length = Math.min(this.#decisions.length, MAX_DECISIONS)
   }
 
+  /** One line for a rule at a place, whatever it did there and in how many phases. */
+  #tell(
+    { requestId, position }: { requestId: string; position: number },
+    firing: RuleFiring,
+  ): void {
+    const { rule, mode, action, regulation } = firing
+    const key = `${requestId} ${position} ${rule} ${mode}`
+    const known = this.#decisions.slice(0, RECENT).find((deed) => deed.key === key)
+    if (known !== undefined) {
+      known.actions.add(action)
+      return
+    }
+    const actions = new Set([action])
+    const request = short(requestId)
+    this.#decisions.unshift({ key, request, position, rule, mode, law: regulation ?? '', actions })
+  }
+
   /** At most `height` lines of at most `width` columns. */
-  lines(width: number, height: number): string[] {
-    const live = [...this.#requests.values()].filter((row) => row.open)
-    const shown = [...live, ...[...this.#requests.values()].filter((row) => !row.open).toReversed()]
-    const half = Math.max(3, Math.floor((height - 6) / 2))
-    const out = [
-      this.#header(live.length),
-      this.#health(),
-      '',
-      'REQUEST       TENANT      POLICY           TOKENS  RISK                   TEMP  DECISIONS',
-      ...shown.slice(0, half).map((row) => requestLine(row)),
-      '',
-      'DECISIONS',
-      ...this.#decisions.slice(0, Math.max(1, height - half - 6)),
+  view(width: number, height: number): Line[] {
+    const all = [...this.#requests.values()]
+    const live = all.filter((row) => row.open)
+    const shown = [...live.toReversed(), ...all.filter((row) => !row.open).toReversed()]
+    const half = Math.max(3, Math.min(shown.length, Math.floor((height - 6) / 2)))
+    const isBad = this.#down !== '' || this.#policyError !== undefined
+    const out: Line[] = [
+      { text: this.#header(live.length), tone: 'head' },
+      { text: this.#health(), tone: isBad || !this.#isAttached() ? 'bad' : 'plain' },
+      { text: '', tone: 'plain' },
+      { text: REQUEST_HEAD, tone: 'head' },
+      ...shown.slice(0, half).map((row) => ({ text: requestLine(row), tone: toneOf(row) })),
+      { text: '', tone: 'plain' },
+      { text: DECISION_HEAD, tone: 'head' },
+      ...this.#decisions
+        .slice(0, Math.max(1, height - half - 6))
+        .map((deed) => ({ text: decisionLine(deed), tone: 'plain' as const })),
     ]
-    return out.slice(0, height).map((line) => line.slice(0, width))
+    return out.slice(0, height).map(({ text, tone }) => ({ text: text.slice(0, width), tone }))
+  }
+
+  lines(width: number, height: number): string[] {
+    return this.view(width, height).map(({ text }) => text)
+  }
+
+  #isAttached(): boolean {
+    return [...this.#engines.values()].includes(true)
   }
 
   #header(live: number): string {
@@ -125,11 +176,28 @@ export class Screen {
   }
 
   #health(): string {
+    if (this.#down !== '') return `${this.#down}; trying again`
     const engines = [...this.#engines].map(([id, up]) => `${id} ${up ? 'attached' : 'GONE'}`)
     const policy = this.#revision === '' ? '' : `policy ${this.#revision.slice(0, 12)}`
     const error = this.#policyError === undefined ? '' : `  POLICY ERROR: ${this.#policyError}`
     return `${engines.length === 0 ? 'no engine attached' : engines.join(', ')}  ${policy}${error}`
   }
+}
+
+const REQUEST_HEAD =
+  'REQUEST       TENANT      POLICY           TOKENS  RISK                   TEMP  DECISIONS'
+const DECISION_HEAD = 'DECISION AT           RULE                        DID'
+/** How far back a decision may be joined by its further actions. */
+const RECENT = 16
+
+function toneOf({ open, risk }: Row): Tone {
+  if (risk !== undefined && risk >= HIGH_RISK) return 'bad'
+  return open ? 'plain' : 'dim'
+}
+
+function decisionLine({ request, position, rule, mode, law, actions }: Deed): string {
+  const deed = `${[...actions].join(', ')}${mode === 'enforce' ? '' : ` (${mode})`}`
+  return `${request.padEnd(14)}@${String(position).padEnd(7)}${rule.slice(0, 27).padEnd(28)}${deed.padEnd(24)}${law}`.trimEnd()
 }
 
 function requestLine(row: Row): string {

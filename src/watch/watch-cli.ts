@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { GuardError } from '../model/errors.ts'
 import type { GuardEvent } from '../model/event.ts'
 import { Screen } from './screen.ts'
+import type { Line, Tone } from './screen.ts'
 
 const REDRAW_MS = 100
 const RECONNECT_MS = 1000
@@ -67,7 +68,7 @@ async function follow(
   }
 }
 
-/** Resolves when the stream ends for whatever reason; the view says that the engine is gone. */
+/** Resolves when the stream ends for whatever reason; the view says why. */
 function readEvents(
   url: URL,
   key: string | undefined,
@@ -77,7 +78,7 @@ function readEvents(
   return new Promise((resolve) => {
     const headers = key === undefined ? {} : { authorization: `Bearer ${key}` }
     const down = (reason: string): void => {
-      screen.apply({ kind: 'engine', engine: `sidecar ${url.host} (${reason})`, attached: false })
+      screen.connected(`the sidecar at ${url.host} does not answer: ${reason}`)
       resolve()
     }
     const outgoing = request(url, { headers, signal: stop }, (response) => {
@@ -86,6 +87,7 @@ function readEvents(
         down(`HTTP ${response.statusCode}`)
         return
       }
+      screen.connected()
       let rest = ''
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => {
@@ -94,7 +96,7 @@ function readEvents(
         rest = (lines.pop() ?? '').slice(-MAX_LINE)
         for (const line of lines) applyLine(screen, line)
       })
-      response.on('close', resolve)
+      response.on('close', () => down('the connection was closed'))
     })
     outgoing.on('error', (error) => (stop.aborted ? resolve() : down(error.message)))
     outgoing.end()
@@ -110,7 +112,7 @@ async function draw(screen: Screen, stop: AbortSignal): Promise<void> {
   const out = process.stdout
   out.write('\u001b[?1049h\u001b[?25l')
   const timer = setInterval(() => {
-    const lines = screen.lines(out.columns ?? 100, (out.rows ?? 30) - 1)
+    const lines = screen.view(out.columns ?? 100, (out.rows ?? 30) - 1).map(paint)
     out.write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join('\n')}\u001b[J`)
   }, REDRAW_MS)
   try {
@@ -119,6 +121,15 @@ async function draw(screen: Screen, stop: AbortSignal): Promise<void> {
     clearInterval(timer)
     out.write('\u001b[?25h\u001b[?1049l')
   }
+}
+
+const TONES: Readonly<Record<Tone, string>> = { plain: '', head: '1', dim: '2', bad: '31' }
+
+/** Honours NO_COLOR (no-color.org). */
+function paint({ text, tone }: Line): string {
+  const code = TONES[tone]
+  const isPlain = code === '' || (process.env['NO_COLOR'] ?? '') !== ''
+  return isPlain ? text : `\u001b[${code}m${text}\u001b[0m`
 }
 
 function untilQuit(stop: AbortSignal): Promise<void> {

@@ -42,6 +42,7 @@ async function serve(access: 'off' | 'local' | 'on', error?: string): Promise<Se
     reload: async () => ({ revision: 'r2', error }),
     status: () => STATUS,
     canary: async () => ({ ok: true, detail: 'masks bind' }),
+    standing: () => [{ kind: 'policy', revision: 'r1' }],
   })
   const server = createServer((req, res) => {
     if (!admin(req, res)) res.writeHead(404).end('not ours')
@@ -73,12 +74,16 @@ async function text(message: IncomingMessage): Promise<string> {
 }
 
 describe('createAdmin', () => {
-  it('streams events as they happen', async () => {
+  it('tells what holds already, then streams events as they happen', async () => {
     const { port, feed } = await serve('local')
     const answer = await call(port, { path: '/admin/events' })
-    const first = new Promise<string>((resolve) => answer.once('data', (d) => resolve(String(d))))
+    let heard = ''
+    answer.setEncoding('utf8').on('data', (part: string) => (heard += part))
+    const standing = 'data: {"kind":"policy","revision":"r1"}\n\n'
+    await expect.poll(() => heard).toBe(standing)
     feed.publish({ kind: 'closed', requestId: 'r', tokens: 3 })
-    expect(await first).toBe('data: {"kind":"closed","requestId":"r","tokens":3}\n\n')
+    const closed = 'data: {"kind":"closed","requestId":"r","tokens":3}\n\n'
+    await expect.poll(() => heard).toBe(standing + closed)
     answer.destroy()
   })
 
