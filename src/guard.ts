@@ -158,16 +158,19 @@ export class Guard<P extends GuardPolicy> {
     if (row.latch !== undefined || row.isClosed) return
     const { requestId } = row.session.opened
     const { position, child } = row
+    const startMs = this.#parts.now()
     const decision = this.#parts.decide(row.policy, row.findings, this.#context(seat, row))
+    const tookUs = Math.round((this.#parts.now() - startMs) * 1_000)
     this.counters.decisions++
     const directive = withoutPlayed(row, toDirective(decision, position))
     const isChange = !isSameDirective(directive, row.directive)
     if (isChange) this.#direct(seat, row, directive)
     if (!isChange && decision.firings.length === 0) return
     row.entry?.tell({ kind: 'decision', child, position, decision })
-    if (decision.firings.length > 0) {
-      this.#parts.observe({ kind: 'decision', requestId, position, firings: decision.firings })
-    }
+    const { firings } = decision
+    if (firings.length === 0) return
+    const textOf = (): string => row.text()
+    this.#parts.observe({ kind: 'decision', requestId, position, firings, tookUs, textOf })
   }
 
   #direct(seat: Seat<P>, row: Row<P>, directive: Directive): void {
@@ -187,6 +190,7 @@ export class Guard<P extends GuardPolicy> {
       phase: 'step',
       position: row.position,
       parameters: origin?.parameters ?? {},
+      ...(origin?.mode === undefined ? {} : { mode: origin.mode }),
       sampling: opened.sampling,
       vocabularyDigest: seat.engine.vocabularyDigest,
     }
@@ -306,11 +310,12 @@ export class Guard<P extends GuardPolicy> {
   }
 
   #announce(seat: Seat<P>, row: Row<P>): void {
-    const { requestId, tenant, policy } = row.session.opened
+    const { requestId, tenant, policy, promptLength } = row.session.opened
+    const promptTokens = row.child === 0 ? promptLength : 0
     row.entry?.rows.add(row)
     row.entry?.tell({ kind: 'opened', child: row.child })
     const { model } = seat.engine
-    this.#parts.observe({ kind: 'opened', requestId, tenant, policy, model })
+    this.#parts.observe({ kind: 'opened', requestId, tenant, policy, model, promptTokens })
   }
 
   #close(seat: Seat<P>, row: Row<P>): void {

@@ -15,9 +15,12 @@ import { createSidecarPlane } from './main/sidecar-plane.ts'
 import type { PlaneKit, ServingPlane } from './main/serving-plane.ts'
 import { readSitePolicies, readSiteSettings } from './main/site-files.ts'
 import { openScorer } from './main/scorers.ts'
-import { createTenancy } from './main/tenancy.ts'
+import { createAccounts } from './main/service-accounts.ts'
+import { createTenants, lowers, readTenants } from './main/tenancy.ts'
+import type { Tenants } from './main/tenancy.ts'
 import type { PlaneVocabulary } from './main/step-plane.ts'
 import type { GuardEvent } from './model/event.ts'
+import { checkTenants } from './policy/tenants.ts'
 import { prepareScan } from './policy/scan.ts'
 import { createProxy } from './proxy/server-http.ts'
 import type { Exchange, ProxyLimits, Readiness } from './proxy/parts.ts'
@@ -43,15 +46,26 @@ export async function startSidecar<V extends PlaneVocabulary>(
 ): Promise<Sidecar> {
   const { config, mode } = effective
   const log = createLog(config.telemetry.log_level)
-  const site = readSiteSettings(effective)
+  const tenantsConfig = readTenants(config.policies.tenants_file)
+  const decisions = openDecisions({
+    telemetry: config.telemetry,
+    env: kit.env,
+    log,
+    revisionOf: (name) => store.find(name).digest,
+  })
+  const site = readSiteSettings(effective, {
+    destinations: decisions.destinations,
+    isLowering: lowers(tenantsConfig),
+  })
   for (const warning of [...effective.warnings, ...site.warnings]) log.warn({}, warning)
   const feed = createFeed<GuardEvent>()
   let plane: ServingPlane | undefined
-  const decisions = openDecisions(config.telemetry, (name) => store.find(name).digest)
+  let tenants: Tenants | undefined
   const observe = (event: GuardEvent): void => {
     plane?.observe(event)
     logEvent(log, event)
     decisions.observe(event)
+    tenants?.observe(event)
     feed.publish(event)
   }
   const files = readSitePolicies(effective)
@@ -76,8 +90,16 @@ export async function startSidecar<V extends PlaneVocabulary>(
     const client = createEngineClient(upstream)
     const isObserved = (): boolean => feed.subscribers > 0
     const scorer = mode === 'sidecar' ? await openScorer(effective) : undefined
-    const tenancy = createTenancy(config.policies.tenants_file, store)
-    const shared = { store, observe, tenancy, inspection }
+    const bound = createTenants({
+      config: tenantsConfig,
+      store,
+      accounts: await createAccounts(tenantsConfig?.service_account),
+      isEstimated: mode !== 'sidecar',
+      now: () => performance.now(),
+    })
+    tenants = bound
+    const totals = () => ({ limited: bound.refused(), ...decisions.counts() })
+    const shared = { store, observe, tenancy: bound.admit, inspection, totals }
     const serving: ServingPlane =
       mode === 'sidecar'
         ? createSidecarPlane({
@@ -104,6 +126,7 @@ export async function startSidecar<V extends PlaneVocabulary>(
       metrics: serving.metrics,
       observe: (exchange) => {
         serving.finished(exchange)
+        bound.finished(exchange.requestId)
         logExchange(log, exchange)
       },
       extraRoutes: config.server.allow_routes,
@@ -114,7 +137,10 @@ export async function startSidecar<V extends PlaneVocabulary>(
     const url = await proxy.listen({ host: config.server.host, port: config.server.port })
     started.push(() => proxy.close(config.server.drain))
     store.use({
-      prepare: () => serving.preparePolicies(),
+      prepare: async (next) => {
+        if (tenantsConfig !== undefined) checkTenants(tenantsConfig, next.byName.keys())
+        await serving.preparePolicies()
+      },
       changed: () => void serving.policiesChanged(),
     })
     store.watch(reload_interval, hot_reload)

@@ -149,6 +149,8 @@ describe('deploy/kubernetes', () => {
       adaptive: undefined,
       classifiers: [],
       calibration: {},
+      destinations: [],
+      isLowering: false,
     }
     const site = toSitePolicies(
       requireLibrary(buildLibrary(files, { nowMs: Date.now() })),

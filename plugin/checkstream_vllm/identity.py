@@ -118,12 +118,12 @@ def _native(params: Any) -> Sampling:
 
 
 def _own(extra: Mapping[str, Any], native: Sampling) -> Sampling:
-    if "checkstream_temperature" not in extra:
+    if not any(f"checkstream_{name}" in extra for name in ("temperature", "top_p", "top_k", "min_p")):
         return native
     return Sampling(
         temperature=_real(extra, "checkstream_temperature", native.temperature),
-        top_p=_real(extra, "checkstream_top_p", 1.0) or 1.0,
-        top_k=_whole(extra, "checkstream_top_k", 0),
+        top_p=_real(extra, "checkstream_top_p", native.top_p) or 1.0,
+        top_k=_whole(extra, "checkstream_top_k", native.top_k),
         min_p=_real(extra, "checkstream_min_p", native.min_p),
         presence_penalty=native.presence_penalty,
         frequency_penalty=native.frequency_penalty,

@@ -45,6 +45,8 @@ export type DecisionRecord = {
   readonly category?: string
   readonly severity?: string
   readonly message?: string
+  /** Of `notify`: who is told. */
+  readonly to?: string
   /** UTF-16 offsets, end exclusive. */
   readonly span?: readonly [number, number]
   /** `hmac-sha256:` of the span's text under the site's salt and the request id. */
@@ -68,7 +70,7 @@ export function decisionRecord(
   time: string,
   options: RecordOptions,
 ): DecisionRecord {
-  const { span, regulation, score, category, severity, message } = firing
+  const { span, regulation, score, category, severity, message, to } = firing
   const said = span === undefined ? undefined : facts.text?.slice(span[0], span[1])
   const commitment =
     said === undefined || options.salt === undefined
@@ -94,6 +96,7 @@ export function decisionRecord(
     ...(category === undefined ? {} : { category }),
     ...(severity === undefined ? {} : { severity }),
     ...(message === undefined ? {} : { message }),
+    ...(to === undefined ? {} : { to }),
     ...(span === undefined ? {} : { span }),
     ...(commitment === undefined ? {} : { commitment }),
     ...(said === undefined || options.evidence !== 'full' ? {} : { text: said.slice(0, MAX_TEXT) }),

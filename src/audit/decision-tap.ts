@@ -4,12 +4,14 @@
  *
  * Bound: 16 384 open requests; past it the oldest is forgotten and its records name no tenant.
  */
-import type { GuardEvent } from '../model/event.ts'
+import type { Asked, GuardEvent } from '../model/event.ts'
 import { decisionRecord } from './decision-log.ts'
 import type { DecisionRecord, RecordOptions } from './decision-log.ts'
 
 export type TapParts = {
   readonly write: (record: DecisionRecord) => void
+  /** Somebody outside is told; not of what a rule in `monitor` would have done. */
+  readonly notify: (to: string, record: DecisionRecord) => void
   /** Digest of the policy of that name that is in force. */
   readonly revisionOf: (policy: string) => string
   /** Milliseconds since the epoch. */
@@ -18,10 +20,6 @@ export type TapParts = {
 }
 
 const MAX_OPEN = 16_384
-
-type Asked = Pick<Extract<GuardEvent, { kind: 'opened' }>, 'tenant' | 'policy' | 'model'> & {
-  readonly revision: string
-}
 
 const NOBODY: Asked = { tenant: '', policy: '', model: '', revision: '' }
 
@@ -36,12 +34,22 @@ export function createDecisionTap(parts: TapParts): (event: GuardEvent) => void 
       if (oldest !== undefined) open.delete(oldest)
     } else if (event.kind === 'closed') open.delete(event.requestId)
     else if (event.kind === 'decision') {
-      const { requestId, position } = event
-      const asked = open.get(requestId) ?? NOBODY
+      const { requestId, position, tookUs, textOf } = event
+      const asked = event.asked ?? open.get(requestId) ?? NOBODY
       const time = new Date(parts.now()).toISOString()
+      const facts = {
+        ...asked,
+        requestId,
+        position,
+        ...(tookUs === undefined ? {} : { tookUs }),
+        ...(textOf === undefined ? {} : { text: textOf() }),
+      }
       for (const firing of event.firings) {
-        const facts = { ...asked, requestId, position }
-        parts.write(decisionRecord(firing, facts, time, parts.options))
+        const record = decisionRecord(firing, facts, time, parts.options)
+        parts.write(record)
+        if (firing.action === 'notify' && firing.mode !== 'monitor') {
+          parts.notify(firing.to ?? '', record)
+        }
       }
     }
   }

@@ -177,6 +177,10 @@ const telemetry = z.strictObject({
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** One JSON line per decision: `stdout`, `off`, or a file. */
   decisions: path.default('off'),
+  /** Environment variable with the secret of the log's commitments; random per process without one. */
+  salt_env: z.string().max(256).default(''),
+  /** YAML file that says whom a `notify` may tell; empty = nobody. */
+  notices_file: z.string().max(4096).default(''),
 })
 
 const cache = z.strictObject({

@@ -31,7 +31,6 @@ export function parseIdentity(options: SequenceOptions, width: number): Identity
     return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : absent
   }
   const program = text('program').toLowerCase()
-  const own = extra['checkstream_temperature'] !== undefined
   const { sampling } = options
   return {
     requestId: text('rid'),
@@ -39,15 +38,13 @@ export function parseIdentity(options: SequenceOptions, width: number): Identity
     policy: text('policy'),
     program: /^[0-9a-f]{64}$/.test(program) ? program : '',
     child: options.index,
-    sampling: own
-      ? {
-          ...sampling,
-          temperature: real('temperature', sampling.temperature),
-          topP: real('top_p', 1) || 1,
-          topK: real('top_k', 0),
-          minP: real('min_p', 0),
-        }
-      : sampling,
+    sampling: {
+      ...sampling,
+      temperature: real('temperature', sampling.temperature),
+      topP: real('top_p', sampling.topP) || 1,
+      topK: real('top_k', sampling.topK),
+      minP: real('min_p', sampling.minP),
+    },
     stopToken: stopTokenOf(options, extra['checkstream_stop'], width),
   }
 }

@@ -10,18 +10,18 @@ import type { Admission, AdmissionRequest } from '../proxy/parts.ts'
 import { parametersOf } from './inspector.ts'
 import type { createInspector } from './inspector.ts'
 import type { SitePolicy } from './site-policies.ts'
+import { capTokens } from './tenancy.ts'
 import type { Tenancy } from './tenancy.ts'
 
 export type AdmissionParts = {
-  readonly guard: Guard<SitePolicy>
+  readonly guard: Pick<Guard<SitePolicy>, 'engines' | 'expect'>
   /** Who asks; throws `request_denied` for one that may not. */
-  readonly tenancy: (request: AdmissionRequest) => Tenancy
+  readonly tenancy: (request: AdmissionRequest) => Promise<Tenancy>
   /** Digest of the policy's program on a vocabulary; undefined while it is not compiled. */
   readonly program: (policy: SitePolicy, vocabularyDigest: string) => string | undefined
   readonly stopToken: (vocabularyDigest: string) => number | undefined
   /** Looks at the prompt and builds what follows the answer. */
   readonly inspect: ReturnType<typeof createInspector>
-  readonly ownsSampling: (policy: SitePolicy) => boolean
   /** Token ids of `banned_tokens_file`. */
   readonly deniedTokens: readonly number[]
   readonly sleep: (ms: number) => Promise<void>
@@ -35,40 +35,65 @@ export function createAdmission(
   parts: AdmissionParts,
 ): (request: AdmissionRequest) => Promise<Admission> {
   return async (request) => {
-    const tenancy = parts.tenancy(request)
+    const tenancy = await parts.tenancy(request)
     const inspected = parts.inspect(request, tenancy)
     if (inspected.kind === 'deny') return inspected
-    const binding = await bind(parts, tenancy)
-    const { tenant, user, policy } = tenancy
+    const { tenant, user, policy, mode } = tenancy
     const parameters = parametersOf(request)
-    parts.guard.expect(request.requestId, { tenant, user, policy, parameters })
-    return { ...inspected, kind: 'admit', binding }
+    const binding = await bind(parts, tenancy, parameters['model'])
+    const origin = { tenant, user, policy, parameters, ...(mode === undefined ? {} : { mode }) }
+    parts.guard.expect(request.requestId, origin)
+    const capped = capTokens(inspected.body ?? request.body, request.dialect, tenancy)
+    return {
+      ...inspected,
+      ...(capped === undefined ? {} : { body: capped }),
+      kind: 'admit',
+      binding,
+    }
   }
 }
 
-async function bind(parts: AdmissionParts, { tenant, policy }: Tenancy): Promise<Binding> {
+async function bind(
+  parts: AdmissionParts,
+  { tenant, policy }: Tenancy,
+  model: unknown,
+): Promise<Binding> {
   const { deniedTokens } = parts
-  const ownsSampling = parts.ownsSampling(policy)
-  const base = { tenant, policy: policy.name, ownsSampling, deniedTokens }
+  const base = { tenant, policy: policy.name, mayAdapt: mayAdapt(policy), deniedTokens }
   for (let waited = 0; ; waited += POLL_MS) {
-    const engines = parts.guard.engines()
+    const engines = enginesOf(parts.guard.engines(), model)
     const program = programOf(parts, policy, engines)
     const digest = engines[0]?.engine.vocabularyDigest ?? ''
     if (program !== undefined) return { ...base, program, stopToken: parts.stopToken(digest) }
     if (policy.onFailure === 'open') return { ...base, program: '', stopToken: undefined }
-    if (waited >= parts.waitMs) throw unready(engines.length)
+    if (waited >= parts.waitMs) throw unready(engines)
     await parts.sleep(POLL_MS)
   }
 }
 
-/** The digest that every attached engine holds; empty when nothing is banned; undefined: not yet. */
+/** Who may open the request's row: the engines that serve its model, or all when none says so. */
+function enginesOf(engines: readonly EngineView[], model: unknown): readonly EngineView[] {
+  const serving = engines.filter(({ engine }) => engine.model === model)
+  return serving.length === 0 ? engines : serving
+}
+
+const vocabulariesOf = (engines: readonly EngineView[]): number =>
+  new Set(engines.map(({ engine }) => engine.vocabularyDigest)).size
+
+const mayAdapt = ({ compiled }: SitePolicy): boolean =>
+  compiled.rules.some((rule) => rule.actions.some(({ kind }) => kind === 'adapt'))
+
+/**
+ * The digest that every engine in question holds; empty when nothing is banned; undefined: not yet,
+ * or never, when they differ in vocabulary: what is pinned for one would not be known to another.
+ */
 function programOf(
   parts: AdmissionParts,
   policy: SitePolicy,
   engines: readonly EngineView[],
 ): string | undefined {
   const first = engines[0]
-  if (first === undefined) return undefined
+  if (first === undefined || vocabulariesOf(engines) > 1) return undefined
   if (policy.bans.length === 0) return ''
   const digest = parts.program(policy, first.engine.vocabularyDigest)
   if (digest === undefined) return undefined
@@ -78,10 +103,17 @@ function programOf(
   return held ? digest : undefined
 }
 
-const unready = (engines: number): GuardError =>
-  new GuardError(
+function unready(engines: readonly EngineView[]): GuardError {
+  if (engines.length === 0) {
+    return new GuardError(
+      'overloaded',
+      'no engine is attached to the guard, so nothing could be masked; see checkstream doctor',
+    )
+  }
+  return new GuardError(
     'overloaded',
-    engines === 0
-      ? 'no engine is attached to the guard, so nothing could be masked; see checkstream doctor'
+    vocabulariesOf(engines) > 1
+      ? 'engines with different vocabularies are attached: name the model of one of them'
       : 'the engine does not hold the program of this policy yet; try again',
   )
+}

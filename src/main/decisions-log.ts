@@ -1,38 +1,87 @@
 /**
- * The decision log as configured: `telemetry.decisions` names `stdout` or a file, `off` writes none.
- * Spans are told as offsets; the text of an answer does not come this way.
+ * Evidence as configured: `telemetry.decisions` names `stdout` or a file for the decision log, or is
+ * `off`; `telemetry.notices_file` says who may be told of what a `notify` wants told. Spans are told as
+ * offsets and commitments; text only with `telemetry.mode: full_evidence`.
  */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createDecisionTap } from '../audit/decision-tap.ts'
 import { createDecisionLog, decisionDestination } from '../audit/log.ts'
+import type { DecisionLog } from '../audit/log.ts'
+import { noticesSchema } from '../audit/notice.ts'
+import type { NoticesConfig } from '../audit/notice.ts'
+import { createNotifier } from '../audit/notify-http.ts'
+import type { NoticeCounts } from '../audit/notify-http.ts'
+import type { Config } from '../config/schema.ts'
 import type { GuardEvent } from '../model/event.ts'
+import type { Log } from '../telemetry/log.ts'
+import { readDocument } from './site-document.ts'
+
+export type EvidenceCounts = { readonly droppedRecords: number; readonly notices: NoticeCounts }
 
 export type Decisions = {
   readonly observe: (event: GuardEvent) => void
+  readonly counts: () => EvidenceCounts
+  /** Names and addresses that policies may tell. */
+  readonly destinations: readonly string[]
   readonly close: () => Promise<void>
 }
 
-const SALT_BYTES = 32
+export type DecisionParts = {
+  readonly telemetry: Config['telemetry']
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly log: Log
+  readonly revisionOf: (policy: string) => string
+}
 
-export function openDecisions(
-  telemetry: { readonly decisions: string },
-  revisionOf: (policy: string) => string,
-): Decisions {
-  if (telemetry.decisions === 'off') {
-    return { observe: () => undefined, close: () => Promise.resolve() }
-  }
-  const log = createDecisionLog(decisionDestination(telemetry.decisions))
-  const observe = createDecisionTap({
-    write: log.write,
-    revisionOf,
+const SALT_BYTES = 32
+/** How long the end of the sidecar waits for notices that are on their way. */
+const GRACE_MS = 2_000
+
+export function openDecisions(parts: DecisionParts): Decisions {
+  const { telemetry, env } = parts
+  const config = readNotices(telemetry.notices_file)
+  const notifier = createNotifier({
+    config,
+    env,
+    newId: randomUUID,
     now: () => Date.now(),
-    options: { evidence: 'offsets', salt: randomBytes(SALT_BYTES) },
+    random: Math.random,
+    failed: (destination, reason) => parts.log.warn({ destination, reason }, 'notice'),
   })
+  const log = telemetry.decisions === 'off' ? undefined : openLog(telemetry.decisions)
+  const observe = createDecisionTap({
+    write: (record) => log?.write(record),
+    notify: (to, record) => notifier.send(to, record),
+    revisionOf: parts.revisionOf,
+    now: () => Date.now(),
+    options: {
+      evidence: telemetry.mode === 'full_evidence' ? 'full' : 'offsets',
+      salt: saltOf(telemetry.salt_env, env),
+    },
+  })
+  const names = Object.entries(config.destinations).flatMap(([name, { url }]) => [name, url])
+  const isNeeded = log !== undefined || names.length > 0
   return {
-    observe,
-    close: () => {
-      log.close()
-      return Promise.resolve()
+    observe: isNeeded ? observe : () => undefined,
+    counts: () => ({ droppedRecords: log?.dropped ?? 0, notices: notifier.counts }),
+    destinations: names,
+    close: async () => {
+      log?.close()
+      await notifier.close(GRACE_MS)
     },
   }
+}
+
+const openLog = (target: string): DecisionLog => createDecisionLog(decisionDestination(target))
+
+function readNotices(file: string): NoticesConfig {
+  if (file === '') return noticesSchema.parse({ destinations: {} })
+  return readDocument(readFileSync(file, 'utf8'), file, noticesSchema).data
+}
+
+/** Without a secret of the site, commitments can be compared while this process lives. */
+function saltOf(name: string, env: DecisionParts['env']): Uint8Array {
+  const secret = name === '' ? undefined : env[name]
+  return secret === undefined || secret === '' ? randomBytes(SALT_BYTES) : Buffer.from(secret)
 }

@@ -23,12 +23,14 @@ export function createInspector(
     const { requestId, dialect, body } = request
     const { policy, tenant, user, mode } = tenancy
     const observe = (firings: readonly RuleFiring[]): void =>
-      parts.observe({ kind: 'decision', requestId, position: 0, firings })
+      parts.observe({ kind: 'decision', requestId, position: 0, firings, asked })
+    const model = typeof body['model'] === 'string' ? body['model'] : ''
+    const asked = { tenant, policy: policy.name, model, revision: policy.digest }
     const context = {
       requestId,
       tenant,
       user,
-      model: typeof body['model'] === 'string' ? body['model'] : '',
+      model,
       phase: 'ingress' as const,
       position: 0,
       parameters: parametersOf(request),

@@ -22,7 +22,7 @@ export type AskParts = {
   readonly serving: ServingPlane
   readonly upstream: Upstream
   readonly client: EngineClient
-  readonly tenancy: (request: AdmissionRequest) => Tenancy
+  readonly tenancy: (request: AdmissionRequest) => Promise<Tenancy>
   readonly inspection: Omit<InspectorParts, 'observe'>
 }
 
@@ -58,18 +58,21 @@ async function ask(parts: AskParts, { side, body, signal }: AskRequest): Promise
     textOf,
     walk,
     client: transform === undefined ? UNCHANGED : chain(UNCHANGED, transform),
-    shadow: isPlain ? shadow(parts, toRequest(requestId, chat)) : undefined,
+    shadow: isPlain ? await shadow(parts, toRequest(requestId, chat)) : undefined,
   }
 }
 
 /** What the guard would do with the unguarded answer; its firings are nobody's. */
-function shadow(parts: AskParts, request: AdmissionRequest): ByteTransform | undefined {
+async function shadow(
+  parts: AskParts,
+  request: AdmissionRequest,
+): Promise<ByteTransform | undefined> {
   const inspect = createInspector({
     ...parts.inspection,
     checksRequests: false,
     observe: () => undefined,
   })
-  const inspection = inspect(request, parts.tenancy(request))
+  const inspection = inspect(request, await parts.tenancy(request))
   if (inspection.kind === 'deny') return undefined
   return inspection.transform?.({ stream: true, status: 200 })
 }

@@ -3,13 +3,14 @@
  * a mistake leaves the last good set in force, and is shown by readiness, metrics and the log.
  */
 import type { GuardEvent } from '../model/event.ts'
+import type { Mode } from '../model/finding.ts'
 import type { PolicyFile } from '../policy/library.ts'
 import { watchPolicies } from '../policy/watch-file.ts'
 import type { PolicyChange, PolicyWatch } from '../policy/watch-file.ts'
 import { COMBINED } from '../policy/library.ts'
 import { compileInWorker } from '../policy/worker.ts'
 import type { WorkerOptions } from '../policy/worker.ts'
-import { configuredPolicies, toSitePolicies } from './site-policies.ts'
+import { configuredPolicies, lowerSite, toSitePolicies } from './site-policies.ts'
 import type { SitePolicies, SitePolicy, SiteSettings } from './site-policies.ts'
 
 export type StoreParts = {
@@ -26,7 +27,7 @@ export type StoreParts = {
 
 export type StoreHooks = {
   /** `all` has a set that is to come: gets ready for it, or rejects, and then it does not come. */
-  readonly prepare: () => Promise<void>
+  readonly prepare: (next: SitePolicies) => Promise<void>
   /** Another set is in force. */
   readonly changed: () => void
 }
@@ -40,6 +41,7 @@ export class PolicyStore {
   #error: string | undefined
   #watch: PolicyWatch | undefined
   #upcoming: SitePolicies | undefined
+  readonly #lowered = new WeakMap<SitePolicy, Map<Mode, SitePolicy>>()
   #hooks: StoreHooks = { prepare: () => Promise.resolve(), changed: () => undefined }
 
   private constructor(parts: StoreParts, current: SitePolicies) {
@@ -87,6 +89,17 @@ export class PolicyStore {
     return this.#error
   }
 
+  /** The policy as a tenant of that mode runs it. */
+  findFor(name: string | undefined, mode: Mode | undefined): SitePolicy {
+    const policy = name === undefined ? this.#current.standard : this.find(name)
+    if (mode === undefined || mode === 'enforce') return policy
+    const known = this.#lowered.get(policy) ?? new Map<Mode, SitePolicy>()
+    this.#lowered.set(policy, known)
+    const lowered = known.get(mode) ?? lowerSite(policy, mode, this.#parts.settings)
+    known.set(mode, lowered)
+    return lowered
+  }
+
   find(name: string): SitePolicy {
     const { byName, canary, unguarded, standard } = this.#current
     const own = [canary, unguarded].find((policy) => policy.name === name)
@@ -96,10 +109,12 @@ export class PolicyStore {
   /** Every policy that a request may name now or in a moment. */
   all(): readonly SitePolicy[] {
     const sets = this.#upcoming === undefined ? [this.#current] : [this.#current, this.#upcoming]
-    const { canary, unguarded } = this.#current
+    const { canary, unguarded, standard } = this.#current
     const compared = this.#parts.isCompared === true ? [unguarded] : []
-    const named = sets.flatMap(({ byName, standard }) => [...byName.values(), standard])
-    return [...named, canary, ...compared]
+    const named = sets.flatMap((set) => [...set.byName.values(), set.standard])
+    const { settings } = this.#parts
+    const lowered = settings.isLowering ? [lowerSite(standard, 'monitor', settings)] : []
+    return [...named, ...lowered, canary, ...compared]
   }
 
   /** Reads the files again, now. */
@@ -131,7 +146,7 @@ export class PolicyStore {
     const next = toSitePolicies(change.library, this.#parts.settings)
     this.#upcoming = next
     try {
-      await this.#hooks.prepare()
+      await this.#hooks.prepare(next)
     } finally {
       this.#upcoming = undefined
     }
@@ -143,8 +158,14 @@ export class PolicyStore {
   }
 }
 
-const toOptions = ({ classifiers, calibration, standard }: SiteSettings): WorkerOptions => ({
+const toOptions = ({
   classifiers,
   calibration,
+  destinations,
+  standard,
+}: SiteSettings): WorkerOptions => ({
+  classifiers,
+  calibration,
+  destinations,
   scan: [standard === '' ? COMBINED : standard],
 })

@@ -3,9 +3,10 @@ import { createCounters } from '../session/counters.ts'
 import { createMetrics } from '../telemetry/prometheus.ts'
 import { createInspector } from './inspector.ts'
 import type { PlaneParts, ServingPlane } from './serving-plane.ts'
+import { capTokens } from './tenancy.ts'
 import { readVersion } from './version-file.ts'
 
-type Parts = Pick<PlaneParts<unknown>, 'store' | 'observe' | 'tenancy' | 'inspection'>
+type Parts = Pick<PlaneParts<unknown>, 'store' | 'observe' | 'tenancy' | 'inspection' | 'totals'>
 
 export function createReactivePlane(parts: Parts): ServingPlane {
   const { store } = parts
@@ -18,14 +19,18 @@ export function createReactivePlane(parts: Parts): ServingPlane {
     requests: () => ({ live: 0, forgotten: 0 }),
     programs: () => 0,
     isReady: () => true,
+    site: parts.totals,
   })
   const note = { name: 'mode', ok: true, detail: 'proxy mode: reactive only, nothing is masked' }
   return {
     start: () => Promise.resolve(),
     stop: () => Promise.resolve(),
     admit: async (request) => {
-      const inspected = inspect(request, parts.tenancy(request))
-      return inspected.kind === 'deny' ? inspected : { ...inspected, binding: undefined }
+      const tenancy = await parts.tenancy(request)
+      const inspected = inspect(request, tenancy)
+      if (inspected.kind === 'deny') return inspected
+      const capped = capTokens(inspected.body ?? request.body, request.dialect, tenancy)
+      return { ...inspected, ...(capped === undefined ? {} : { body: capped }), binding: undefined }
     },
     wasStopped: () => false,
     stopMessage: () => undefined,

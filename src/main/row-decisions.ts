@@ -12,6 +12,8 @@ export type RowDecisionParts = {
   /** Ids that are denied in every row: no guarantee, because text has other segmentations. */
   readonly bannedTokens: readonly number[]
   readonly lookup: (vocabularyDigest: string) => TokenLookup | undefined
+  /** Milliseconds since the epoch: exceptions end while we run. */
+  readonly nowMs: () => number
 }
 
 export function createDecide(parts: RowDecisionParts): GuardParts<SitePolicy>['decide'] {
@@ -21,7 +23,8 @@ export function createDecide(parts: RowDecisionParts): GuardParts<SitePolicy>['d
     bannedTokens.length === 0 ? undefined : { tokens: bannedTokens, invert: false }
   return ({ compiled, isOwn }, findings, context) => {
     const vocabulary = lookup(context.vocabularyDigest)
-    const told = vocabulary === undefined ? context : { ...context, vocabulary }
+    const now = { ...context, nowMs: parts.nowMs() }
+    const told = vocabulary === undefined ? now : { ...now, vocabulary }
     const decision = decide(compiled, findings, told)
     if (banned === undefined || isOwn === true) return decision
     return { ...decision, deny: [...(decision.deny ?? []), banned] }

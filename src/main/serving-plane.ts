@@ -49,6 +49,14 @@ export type Explained = {
   readonly program: string | undefined
 }
 
+export type SiteTotals = {
+  /** Requests refused at a tenant's limit, by limit. */
+  readonly limited: ReadonlyMap<string, number>
+  readonly droppedRecords: number
+  /** Notices, by what became of them. */
+  readonly notices: Readonly<Record<string, number>>
+}
+
 export type PlaneParts<V> = {
   readonly effective: EffectiveConfig
   readonly kit: PlaneKit<V>
@@ -58,7 +66,9 @@ export type PlaneParts<V> = {
   /** Told of everything; must not throw and must not block. */
   readonly observe: (event: GuardEvent) => void
   readonly isObserved: () => boolean
-  readonly tenancy: (request: AdmissionRequest) => Tenancy
+  readonly tenancy: (request: AdmissionRequest) => Promise<Tenancy>
+  /** Totals that are kept elsewhere, for the metrics. */
+  readonly totals: () => SiteTotals
   readonly inspection: Omit<InspectorParts, 'observe'>
   /** Token ids that no row may sample. */
   readonly bannedTokens: readonly number[]

@@ -40,6 +40,7 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
     requests: () => plane.guard.requests,
     programs: () => plane.book.size,
     isReady: () => readiness.readiness().ready,
+    site: parts.totals,
   })
   let ticker: NodeJS.Timeout | undefined
   return {
@@ -60,7 +61,6 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
         return vocabulary === undefined ? undefined : chooseStopToken(kit.kinds(vocabulary))
       },
       inspect: createInspector({ ...parts.inspection, observe: parts.observe }),
-      ownsSampling: () => false,
       deniedTokens: parts.bannedTokens,
       sleep: (ms) => sleep(ms),
       waitMs: PROGRAM_WAIT_MS,
@@ -149,6 +149,7 @@ function createPlane<V extends PlaneVocabulary>(
     decide: createDecide({
       bannedTokens,
       lookup: (digest) => lookupOf(plane.shelf.get(digest), kit),
+      nowMs: () => Date.now(),
     }),
     watch: (row, report) => createWatchers(row, report, scorer),
     observe,

@@ -21,7 +21,10 @@ export function readSitePolicies({ config, origins }: EffectiveConfig): readonly
   }
 }
 
-export function readSiteSettings(effective: EffectiveConfig): {
+export function readSiteSettings(
+  effective: EffectiveConfig,
+  known: Pick<SiteSettings, 'destinations' | 'isLowering'>,
+): {
   readonly settings: SiteSettings
   /** Token ids of `banned_tokens_file`. */
   readonly bannedTokens: readonly number[]
@@ -36,6 +39,7 @@ export function readSiteSettings(effective: EffectiveConfig): {
   const { enabled, risk_threshold, safe_mode } = preventive.adaptive_decoding
   const scored = names.filter((name) => name !== PII)
   const settings: SiteSettings = {
+    ...known,
     bans,
     isMasking: preventive.enabled && preventive.logit_masking.enabled,
     onFailure: config.vllm.on_failure,

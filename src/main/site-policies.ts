@@ -6,7 +6,9 @@ import { createHash } from 'node:crypto'
 import type { GuardPolicy } from '../guard.ts'
 import type { Ban } from '../model/ban.ts'
 import type { Calibration } from '../policy/compile-trigger.ts'
+import type { Mode } from '../model/finding.ts'
 import type { CompiledPolicy } from '../policy/compiled.ts'
+import { lowerPolicy } from '../policy/lowered.ts'
 import { buildLibrary, requireLibrary, requirePolicy } from '../policy/library.ts'
 import type { PolicyFile, PolicyLibrary } from '../policy/library.ts'
 import { CANARY_BANS, CANARY_POLICY } from './canary.ts'
@@ -47,6 +49,10 @@ export type SiteSettings = {
     | undefined
   readonly classifiers: readonly string[]
   readonly calibration: Calibration
+  /** Whom a `notify` may tell. */
+  readonly destinations: readonly string[]
+  /** Some tenant runs under a lower mode. */
+  readonly isLowering: boolean
 }
 
 /** What the configuration itself adds to the policy files: adaptive decoding, and the fail mode. */
@@ -74,6 +80,13 @@ export function toSitePolicies(library: PolicyLibrary, settings: SiteSettings): 
   const named =
     settings.standard === '' ? library.combined : requirePolicy(library, settings.standard)
   const standard = toSite(named, settings)
+  const isStandardBanning = standard.bans.length > 0
+  for (const [name, policy] of byName) {
+    // Without a program of its own a row runs the engine's default one, which is the standard's.
+    if (isStandardBanning && policy.bans.length === 0) {
+      byName.set(name, { ...policy, bans: UNGUARDED_BANS })
+    }
+  }
   const canary = ownPolicy(CANARY_POLICY, CANARY_BANS)
   const unguarded = ownPolicy(UNGUARDED_POLICY, UNGUARDED_BANS)
   return { standard, byName, canary, unguarded }
@@ -93,6 +106,14 @@ function toSite(compiled: CompiledPolicy, settings: SiteSettings): SitePolicy {
     .update(JSON.stringify([compiled.digest, told]))
     .digest('hex')
   return { name: compiled.name, compiled, onFailure: compiled.onFailure, bans, digest }
+}
+
+/** The same under a tenant's lower mode: of all bans only the site's own hold. */
+export function lowerSite(policy: SitePolicy, mode: Mode, settings: SiteSettings): SitePolicy {
+  const own = settings.isMasking ? settings.bans : []
+  const compiled = lowerPolicy(policy.compiled, mode)
+  const bans = own.length > 0 ? own : UNGUARDED_BANS
+  return { ...policy, compiled, bans, digest: compiled.digest }
 }
 
 /** Only its program matters; no request of a client runs under it. */

@@ -27,6 +27,8 @@ export type RuleFiring = {
   readonly message?: string
   readonly category?: string
   readonly severity?: string
+  /** Of `notify`: who is told, as the policy names it. */
+  readonly to?: string
 }
 
 export type Decision = {

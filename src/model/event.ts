@@ -2,6 +2,13 @@
 import type { Adapt } from './directive.ts'
 import type { RuleFiring } from './decision.ts'
 
+export type Asked = {
+  readonly tenant: string
+  readonly policy: string
+  readonly model: string
+  readonly revision: string
+}
+
 export type GuardEvent =
   | {
       readonly kind: 'opened'
@@ -9,6 +16,8 @@ export type GuardEvent =
       readonly tenant: string
       readonly policy: string
       readonly model: string
+      /** Of the first row of a request; 0 for the others. */
+      readonly promptTokens: number
     }
   /** Tokens of one request that one Step reported. */
   | {
@@ -27,6 +36,12 @@ export type GuardEvent =
       readonly requestId: string
       readonly position: number
       readonly firings: readonly RuleFiring[]
+      /** Time that the decision took, in microseconds, where it was measured. */
+      readonly tookUs?: number
+      /** The text that the spans are of: a function, so that it goes to no wire by itself. */
+      readonly textOf?: () => string
+      /** Who asked, where no `opened` says so: at ingress, and without an engine of ours. */
+      readonly asked?: Asked
     }
   /** The row can no longer be judged as its policy wants (`divergence`, `violation`, `gap`, …). */
   | {

@@ -1,6 +1,7 @@
 /** Actions of a document → actions with their phases and plans; bans go into the texts. */
 import type { Adapt } from '../model/directive.ts'
 import type { Phase } from '../model/finding.ts'
+import { suggestion } from '../model/nearest.ts'
 import type { AdaptLevel, AdaptPlan } from '../decoding/plan.ts'
 import type { CompiledAction, Formula, Leaf } from './compiled.ts'
 import { listOf, matchingOf } from './compile-trigger.ts'
@@ -19,6 +20,8 @@ export type ActionParts = {
   readonly variables: Readonly<Record<string, string>>
   readonly phases: readonly Phase[]
   readonly isPhaseNamed: boolean
+  /** Names and addresses that notices may go to; undefined: not known here. */
+  readonly destinations: readonly string[] | undefined
   /** Lowest threshold of the rule's classifiers, for levels that name none. */
   readonly threshold: number | undefined
 }
@@ -38,10 +41,25 @@ export function compileAction(
   const refuse = (message: string): void => say('error', 'unknown-name', path, message)
   const document = withVariables(written, parts.variables, refuse)
   const plan = document.type === 'adapt' ? compileAdapt(parts, document, path) : undefined
+  if (document.type === 'notify') checkNotify(parts, document, path)
   if (document.type === 'deny' && (document.tokens ?? document.texts) === undefined) {
     say('error', 'schema', path, 'deny: needs tokens or texts')
   }
   return { kind: document.type, document, phases, plan }
+}
+
+function checkNotify(
+  { trigger, destinations }: ActionParts,
+  { to, url }: Extract<ActionDocument, { type: 'notify' }>,
+  path: readonly (string | number)[],
+): void {
+  if ((to === undefined) === (url === undefined)) {
+    trigger.say('error', 'schema', path, 'notify: needs to or url, and not both')
+  }
+  const named = to ?? url ?? ''
+  if (destinations === undefined || named === '' || destinations.includes(named)) return
+  const message = `notify: no destination is called ${named}${suggestion(named, destinations)}: nobody is told`
+  trigger.say('warning', 'unknown-name', path, message)
 }
 
 const SPOKEN = ['message', 'content', 'replacement', 'text', 'value'] as const

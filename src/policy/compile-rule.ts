@@ -18,6 +18,7 @@ export type RuleParts = {
   readonly leaves: Leaf[]
   readonly classifiers: ReadonlySet<string> | undefined
   readonly calibration: Calibration | undefined
+  readonly destinations: readonly string[] | undefined
   readonly problems: Problem[]
   readonly nowMs: number
 }
@@ -49,6 +50,7 @@ export function compileRule(parts: RuleParts, resolved: ResolvedRule, index: num
     variables: resolved.variables,
     phases,
     isPhaseNamed: isNamed,
+    destinations: parts.destinations,
     threshold: lowestThreshold(parts.leaves.slice(firstLeaf)),
   }
   const { actions, formula } = compileActions(actionParts, resolved, seen, say)

@@ -27,6 +27,8 @@ export type CompileOptions = {
   /** Names of the classifiers that exist here; the registry's usual ones when left out. */
   readonly classifiers?: readonly string[]
   readonly calibration?: Calibration
+  /** Names and addresses that a `notify` may tell; any is believed in when left out. */
+  readonly destinations?: readonly string[]
   /** Ceiling for every rule, of a tenant that is not to be enforced yet. */
   readonly mode?: Mode
   /** The set was compiled before, elsewhere: what only warns is not looked for again. */
@@ -100,6 +102,7 @@ function* compileResolved(
     leaves: [],
     classifiers: new Set(options.classifiers ?? CLASSIFIERS),
     calibration: options.calibration,
+    destinations: options.destinations,
     problems,
     nowMs: options.nowMs,
   }

@@ -133,8 +133,10 @@ function noteOf({ document }: CompiledAction, shot: Shot): Partial<RuleFiring> {
   if (document.type === 'audit') {
     return { category: document.category, severity: document.severity }
   }
-  if (document.type === 'notify' && document.message !== undefined) {
-    return { message: spoken(document.message, shot) }
+  if (document.type === 'notify') {
+    const message =
+      document.message === undefined ? {} : { message: spoken(document.message, shot) }
+    return { to: document.to ?? document.url ?? '', ...message }
   }
   return {}
 }

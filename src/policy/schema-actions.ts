@@ -66,12 +66,12 @@ export type BanAction = z.infer<typeof ban>
 
 const notify = z.strictObject({
   type: z.literal('notify'),
-  url: z.url({ protocol: /^https?$/ }).max(2048),
-  secret_env: z
-    .string()
-    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+  to: name.optional().describe('A destination of the configuration, by its name.'),
+  url: z
+    .url({ protocol: /^https?$/ })
+    .max(2048)
     .optional()
-    .describe('Environment variable with the key that signs each message.'),
+    .describe('The same, by its address; addresses that are not configured are told nothing.'),
   message: z.string().max(MAX.text).optional(),
 })
 

@@ -14,16 +14,20 @@ import type { Mode } from '../model/finding.ts'
 const word = z.string().min(1).max(256)
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'expected sha256: and 64 hex digits')
 
+const limits = z.strictObject({
+  requests_per_minute: z.number().int().min(1).optional(),
+  concurrent_requests: z.number().int().min(1).optional(),
+  /** Of prompts and answers together. */
+  tokens_per_minute: z.number().int().min(1).optional(),
+  /** Of one answer: a request that asks for more gets this many. */
+  max_tokens: z.number().int().min(1).optional(),
+})
+export type TenantLimits = z.output<typeof limits>
+
 const tenant = z.strictObject({
   policy: word,
   mode: z.enum(MODES).optional(),
-  limits: z
-    .strictObject({
-      requests_per_minute: z.number().int().min(1).optional(),
-      concurrent_requests: z.number().int().min(1).optional(),
-      max_tokens: z.number().int().min(1).optional(),
-    })
-    .default({}),
+  limits: limits.default({}),
   api_keys: z.array(digest).max(1_000).default([]),
   service_accounts: z
     .array(z.string().regex(/^system:serviceaccount:[a-z0-9.-]+:[a-z0-9.-]+$/))
@@ -36,11 +40,31 @@ const tenant = z.strictObject({
     .default([]),
 })
 
+const accounts = z
+  .strictObject({
+    issuer: z.string().min(1).max(2048),
+    audience: z.union([word, z.array(word).min(1).max(16)]),
+    /** A JWKS, or a public key in PEM. */
+    keys_file: z.string().min(1).max(4096).optional(),
+    /** Where the cluster serves its JWKS, such as https://kubernetes.default.svc/openid/v1/jwks. */
+    jwks_url: z.url({ protocol: /^https?$/ }).optional(),
+    /** Certificate of that server, and the token that it wants to see. */
+    ca_file: z.string().min(1).max(4096).optional(),
+    token_file: z.string().min(1).max(4096).optional(),
+  })
+  .refine((a) => (a.keys_file === undefined) !== (a.jwks_url === undefined), {
+    message: 'expected keys_file or jwks_url',
+  })
+export type AccountsConfig = z.output<typeof accounts>
+
 export const tenantsSchema = z.strictObject({
   tenants: z.record(word, tenant).default({}),
   /** What a request gets that no tenant claims. */
   unknown: z
-    .union([z.literal('refuse'), z.strictObject({ policy: word, mode: z.enum(MODES).optional() })])
+    .union([
+      z.literal('refuse'),
+      z.strictObject({ policy: word, mode: z.enum(MODES).optional(), limits: limits.default({}) }),
+    ])
     .default('refuse'),
   header: z
     .string()
@@ -49,10 +73,11 @@ export const tenantsSchema = z.strictObject({
   /** `never`: headers and paths name nobody. `trusted`: something in front sets them. */
   trust_header: z.enum(['never', 'trusted']).default('never'),
   trust_path: z.enum(['never', 'trusted']).default('never'),
+  /** How tokens of Kubernetes service accounts are verified; without it none is. */
+  service_account: accounts.optional(),
 })
 
 export type TenantsConfig = z.output<typeof tenantsSchema>
-export type TenantLimits = z.output<typeof tenant>['limits']
 
 /** What is known of a request before anything is decided about it. */
 export type RequestFacts = {
@@ -75,7 +100,8 @@ export type TenantBinding = {
 
 export type TenantResult =
   | { readonly kind: 'bound'; readonly binding: TenantBinding }
-  | { readonly kind: 'refused'; readonly reason: string }
+  /** `isKnown`: the client proved who it is, and may not have what it asked for. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly isKnown: boolean }
 
 function refuse(message: string): never {
   throw new GuardError('config_invalid', message)
@@ -111,13 +137,16 @@ export function resolveTenant(config: TenantsConfig, facts: RequestFacts): Tenan
   const proved = byKey(config, facts.apiKey) ?? byAccount(config, facts.serviceAccount)
   const stated = byHeader(config, facts) ?? byPath(config, facts)
   if (proved !== undefined && stated !== undefined && proved.tenant !== stated.tenant) {
-    return { kind: 'refused', reason: `this client is not of tenant ${stated.tenant}` }
+    const reason = `this client is not of tenant ${stated.tenant}`
+    return { kind: 'refused', reason, isKnown: true }
   }
   const binding = proved ?? stated
   if (binding !== undefined) return { kind: 'bound', binding }
-  if (config.unknown === 'refuse') return { kind: 'refused', reason: 'the tenant is not known' }
-  const { policy, mode } = config.unknown
-  return { kind: 'bound', binding: { tenant: '', policy, mode, limits: {}, by: 'default' } }
+  if (config.unknown === 'refuse') {
+    return { kind: 'refused', reason: 'the tenant is not known', isKnown: false }
+  }
+  const { policy, mode, limits: own } = config.unknown
+  return { kind: 'bound', binding: { tenant: '', policy, mode, limits: own, by: 'default' } }
 }
 
 /** How a key is written in the configuration: never the key itself. */

@@ -157,8 +157,8 @@ class Watch implements PolicyWatch {
 
   async #load(files: readonly PolicyFile[]): Promise<PolicyChange | undefined> {
     const all = [...files, ...(this.#options.extra?.(files) ?? [])]
-    const { nowMs, classifiers, calibration, mode, scan } = this.#options
-    const given = { nowMs, classifiers, calibration, mode, scan }
+    const { nowMs, classifiers, calibration, destinations, mode, scan } = this.#options
+    const given = { nowMs, classifiers, calibration, destinations, mode, scan }
     const library = await compileInWorker(all, withoutUndefined(given))
     if (this.#isClosed) return undefined
     const change = { kind: 'loaded', library, files } as const

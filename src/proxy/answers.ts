@@ -11,6 +11,8 @@ export type Problem = {
   readonly code?: string
   /** Which field of the request, as a path. */
   readonly param?: string
+  /** Seconds, for 429 and 503. */
+  readonly retryAfterS?: number
 }
 
 /** A mistake in the request, with the field that it is in. */

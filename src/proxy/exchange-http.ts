@@ -36,7 +36,8 @@ export function sendProblem(response: ServerResponse, problem: Problem, dialect?
     return
   }
   const text = toErrorBody(problem, dialect)
-  const retry = problem.status === 429 || problem.status === 503 ? { 'retry-after': '1' } : {}
+  const isLater = problem.status === 429 || problem.status === 503
+  const retry = isLater ? { 'retry-after': String(problem.retryAfterS ?? 1) } : {}
   // A body that was not read to its end would be taken for the next request.
   const close = response.req.complete ? {} : { connection: 'close' }
   response.writeHead(problem.status, {

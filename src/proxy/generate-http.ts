@@ -6,7 +6,7 @@ import { pump, readBody, sendProblem } from './exchange-http.ts'
 import { UNCHANGED, chain, createBodyMapper, createFrameMapper } from './frames.ts'
 import type { MapValue, PlainTransform } from './frames.ts'
 import { toClientHeaders, toUpstreamHeaders } from './headers.ts'
-import { hasGrammar, toEngineBody } from './identity.ts'
+import { hasGrammar, showsStopToken, toEngineBody } from './identity.ts'
 import { hasLogprobs, stripAlternatives } from './logprobs.ts'
 import { mayEnd, outcomeMapper, stoppedBody } from './outcomes.ts'
 import type { Admission, Outcome, ProxyParts } from './parts.ts'
@@ -79,6 +79,7 @@ async function relay(parts: ProxyParts, generation: Generation, relayed: Relay):
   let stopped = false
   const mapper = createMapper(streamed, admission, {
     dialect,
+    addsStopString: showsStopToken(body),
     grammar: hasGrammar(body),
     wasStopped: () => parts.wasStopped(requestId),
     message: () => parts.stopMessage(requestId),

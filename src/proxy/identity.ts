@@ -14,18 +14,13 @@ export type Binding = {
   readonly program: string
   /** The reserved id that a forced stop samples, or undefined when the vocabulary has none. */
   readonly stopToken: number | undefined
-  /**
-   * The plugin owns temperature, top_p and top_k of this request, because its policy may change
-   * them: the client's values travel beside it and the engine's own are switched off.
-   */
-  readonly ownsSampling: boolean
+  /** The policy may change how the request is sampled while it runs. */
+  readonly mayAdapt: boolean
   /** Ids that the site wants denied one by one: biased away, and no guarantee. */
   readonly deniedTokens?: readonly number[]
 }
 
 const PREFIX = 'checkstream_'
-const SAMPLING = ['temperature', 'top_p', 'top_k'] as const
-const NEUTRAL = { temperature: 1, top_p: 1, top_k: -1 } as const
 
 /** The body for the engine. `binding` undefined: an upstream that knows nothing of us. */
 export function toEngineBody(
@@ -41,10 +36,11 @@ export function toEngineBody(
       ? capped
       : { ...capped, vllm_xargs: own }
   }
-  const owned = binding.ownsSampling && dialect !== 'messages' ? ownedSampling(body) : undefined
+  const owned = binding.mayAdapt && dialect !== 'messages' ? ownedTopP(body) : undefined
   return {
     ...capped,
-    ...(owned === undefined ? {} : NEUTRAL),
+    ...(owned === undefined ? {} : { top_p: 1 }),
+    ...stopStrings(body, binding.stopToken),
     ...stopTokens(body, dialect, binding.stopToken),
     ...deniedTokens(body, dialect, binding.deniedTokens ?? []),
     vllm_xargs: { ...own, ...identity(requestId, binding), ...owned },
@@ -69,16 +65,26 @@ function withoutOurs(xargs: unknown): Record<string, unknown> | undefined {
 }
 
 /**
- * The client's sampling values for the plugin. Only when it named a temperature: the engine's
- * default for the model (generation_config.json) is not known here and must stay in force.
+ * The client's top_p for the plugin, while the engine's is switched off: cut off twice, at the
+ * policy's value and then at the client's, would be less than either. The engine's other values can
+ * stay: a temperature is scaled exactly, and top_k and min_p find nothing more to cut.
  */
-function ownedSampling(body: Body): Record<string, number> | undefined {
-  if (typeof body['temperature'] !== 'number') return undefined
-  const named = SAMPLING.flatMap((key) => {
-    const value = body[key]
-    return typeof value === 'number' ? [[`${PREFIX}${key}`, value] as const] : []
-  })
-  return Object.fromEntries(named)
+function ownedTopP(body: Body): Record<string, number> | undefined {
+  const asked = body['top_p']
+  return typeof asked === 'number' && asked < 1 ? { [`${PREFIX}top_p`]: asked } : undefined
+}
+
+/**
+ * With both of these the engine would show the text of the reserved token. The client's own stop
+ * strings are put back where the answer ends (`outcomeMapper`).
+ */
+export function showsStopToken(body: Body): boolean {
+  return body['include_stop_str_in_output'] === true && body['skip_special_tokens'] === false
+}
+
+function stopStrings(body: Body, stopToken: number | undefined): Body {
+  const isHidden = stopToken !== undefined && showsStopToken(body)
+  return isHidden ? { include_stop_str_in_output: false } : {}
 }
 
 /** Adds the reserved stop id. `/v1/messages` has no such field: the plugin samples an end token there. */

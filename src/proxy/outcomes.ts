@@ -9,6 +9,8 @@ import type { Dialect } from './routes.ts'
 export type OutcomeRules = {
   readonly dialect: Dialect
   readonly stopToken: number | undefined
+  /** The client wants the stop string in the text, and the engine was told to leave it out. */
+  readonly addsStopString: boolean
   /** The request runs under a grammar, so a stop of ours arrives as an engine error. */
   readonly grammar: boolean
   /** True once the step plane has directed a stop for this request. */
@@ -41,27 +43,33 @@ export function outcomeMapper(rules: OutcomeRules): MapValue {
 
 function toFiltered(choice: unknown, rules: OutcomeRules): unknown {
   if (!isObject(choice) || rules.stopToken === undefined) return choice
-  if (choice['stop_reason'] !== rules.stopToken) return choice
+  const reason = choice['stop_reason']
+  if (rules.addsStopString && typeof reason === 'string') return withText(choice, reason, '')
+  if (reason !== rules.stopToken) return choice
   rules.onStop()
   const stopped = { ...choice, finish_reason: 'content_filter', stop_reason: null }
   const message = rules.message()
-  return message === undefined || message === '' ? stopped : withMessage(stopped, message)
+  const gap = isObject(choice['delta']) || hasText(choice) ? '\n\n' : ''
+  return message === undefined || message === '' ? stopped : withText(stopped, message, gap)
 }
 
-/** The message after what was said: in the last delta, or at the end of the whole text. */
-function withMessage(choice: Json, message: string): Json {
-  if (isObject(choice['delta'])) {
-    return { ...choice, delta: { ...choice['delta'], content: `\n\n${message}` } }
+/** `more` after what was said: in the last delta, or at the end of the whole text. */
+function withText(choice: Json, more: string, gap: string): Json {
+  for (const place of ['delta', 'message'] as const) {
+    const said = choice[place]
+    if (isObject(said)) {
+      return { ...choice, [place]: { ...said, content: `${textOf(said['content'])}${gap}${more}` } }
+    }
   }
-  if (isObject(choice['message'])) {
-    const { content } = choice['message']
-    return { ...choice, message: { ...choice['message'], content: after(content, message) } }
-  }
-  return 'text' in choice ? { ...choice, text: after(choice['text'], message) } : choice
+  return 'text' in choice ? { ...choice, text: `${textOf(choice['text'])}${gap}${more}` } : choice
 }
 
-const after = (text: unknown, message: string): string =>
-  typeof text === 'string' && text !== '' ? `${text}\n\n${message}` : message
+function hasText(choice: Json): boolean {
+  const said = isObject(choice['message']) ? choice['message']['content'] : choice['text']
+  return textOf(said) !== ''
+}
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 /** An engine error that our own stop caused ends the stream like any other stop. */
 function toStopped(value: Json, rules: OutcomeRules): Json {

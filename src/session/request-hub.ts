@@ -6,6 +6,7 @@
  * and when none is finished the oldest one.
  */
 import type { Decision } from '../model/decision.ts'
+import type { Mode } from '../model/finding.ts'
 
 /** Decisions kept per request; older ones have already been told to whoever listens. */
 const MAX_DECISIONS = 64
@@ -40,6 +41,8 @@ export type RequestOrigin<P> = {
   readonly user: string
   /** The policy revision that the request keeps to its end. */
   readonly policy: P
+  /** Ceiling of the tenant. */
+  readonly mode?: Mode
   readonly parameters: Readonly<Record<string, string | number | boolean>>
 }
 

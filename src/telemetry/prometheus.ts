@@ -28,6 +28,11 @@ export type MetricSources = {
   /** Compiled programs in memory. */
   readonly programs: () => number
   readonly isReady: () => boolean
+  readonly site: () => {
+    readonly limited: ReadonlyMap<string, number>
+    readonly droppedRecords: number
+    readonly notices: Readonly<Record<string, number>>
+  }
 }
 
 /** One finished HTTP exchange, as the proxy tells it. */
@@ -100,6 +105,18 @@ function addSidecar(pull: Pull, sources: MetricSources): void {
   )
   pull('requests_forgotten_total', 'counter', 'Requests given up at the bound.', () =>
     one(sources.requests().forgotten),
+  )
+  pull('tenant_limited_total', 'counter', "Requests refused at a tenant's limit.", () =>
+    [...sources.site().limited].map(([limit, value]) => ({ value, labels: { limit } })),
+  )
+  pull('decision_records_dropped_total', 'counter', 'Decision records never written.', () =>
+    one(sources.site().droppedRecords),
+  )
+  pull('notices_total', 'counter', 'Notices of rules, by what became of them.', () =>
+    Object.entries(sources.site().notices).map(([outcome, value]) => ({
+      value,
+      labels: { outcome },
+    })),
   )
   pull('programs', 'gauge', 'Compiled token programs in memory.', () => one(sources.programs()))
 }

@@ -79,15 +79,24 @@ describe('createDecisionLog', () => {
 describe('createDecisionTap', () => {
   it('names tenant, policy and the revision that the request opened with', () => {
     const records: DecisionRecord[] = []
+    const notices: string[] = []
     let revision = 'one'
     const observe = createDecisionTap({
       write: (record) => void records.push(record),
+      notify: (to, record) => void notices.push(`${to} ${record.rule} ${record.mode}`),
       revisionOf: () => revision,
       now: () => 0,
       options: { evidence: 'offsets', salt },
     })
     const firings = [firing]
-    observe({ kind: 'opened', requestId: 'q1', tenant: 'acme', policy: 'p', model: 'm' })
+    observe({
+      kind: 'opened',
+      requestId: 'q1',
+      tenant: 'acme',
+      policy: 'p',
+      model: 'm',
+      promptTokens: 3,
+    })
     revision = 'two'
     observe({ kind: 'decision', requestId: 'q1', position: 3, firings })
     observe({ kind: 'closed', requestId: 'q1', tokens: 4 })
@@ -96,5 +105,29 @@ describe('createDecisionTap', () => {
       ['acme', 'one', 3],
       ['', '', 5],
     ])
+    const notify = { ...firing, action: 'notify', to: 'soc' }
+    const told = (mode: 'monitor' | 'alert'): void =>
+      observe({ kind: 'decision', requestId: 'q2', position: 1, firings: [{ ...notify, mode }] })
+    told('monitor')
+    told('alert')
+    expect(notices).toEqual([`soc ${firing.rule} alert`])
+  })
+
+  it('takes who asked from a decision that no engine knows, and its text only to commit to it', () => {
+    const records: DecisionRecord[] = []
+    const observe = createDecisionTap({
+      write: (record) => void records.push(record),
+      notify: () => undefined,
+      revisionOf: () => '',
+      now: () => 0,
+      options: { evidence: 'offsets', salt },
+    })
+    const asked = { tenant: 'acme', policy: 'p', model: 'm', revision: 'r' }
+    const textOf = () => 'a secret word of the client'
+    const firings = [{ ...firing, span: [2, 8] as const }]
+    observe({ kind: 'decision', requestId: 'q', position: 0, firings, asked, textOf, tookUs: 12 })
+    expect(records[0]).toMatchObject({ ...asked, took_us: 12, span: [2, 8] })
+    expect(records[0]?.commitment).toMatch(/^hmac-sha256:/)
+    expect(JSON.stringify(records)).not.toContain('secret')
   })
 })

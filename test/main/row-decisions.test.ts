@@ -47,7 +47,7 @@ const lookup = (digest: string) =>
 
 describe('createDecide', () => {
   it('gives the policy the tokens of the engine that the row runs in', () => {
-    const decide = createDecide({ bannedTokens: [], lookup })
+    const decide = createDecide({ bannedTokens: [], lookup, nowMs: () => 0 })
     const made = policy()
     const ban = made.compiled.texts[0]?.id ?? ''
     const found = [{ kind: 'match', ban, start: 0, end: 7 }] as const
@@ -56,7 +56,7 @@ describe('createDecide', () => {
   })
 
   it('denies the ids of banned_tokens_file in every row but the sidecar’s own', () => {
-    const decide = createDecide({ bannedTokens: [3, 4], lookup })
+    const decide = createDecide({ bannedTokens: [3, 4], lookup, nowMs: () => 0 })
     const first = decide(policy(), [], context).deny
     expect(first).toEqual([{ tokens: [3, 4], invert: false }])
     expect(decide(policy(), [], context).deny?.[0]).toBe(first?.[0])

@@ -42,6 +42,7 @@ describe('resolveTenant', () => {
     expect(resolveTenant(config(), asked)).toEqual({
       kind: 'refused',
       reason: 'the tenant is not known',
+      isKnown: false,
     })
     const trusting = config({ trust_header: 'trusted' })
     expect(resolveTenant(trusting, asked)).toMatchObject({

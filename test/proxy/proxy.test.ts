@@ -106,20 +106,41 @@ describe('a generation', () => {
     expect(running.exchanges[0]).toMatchObject({ outcome: 'complete', stream: true, status: 200 })
   })
 
-  it('gives the plugin the sampling parameters when the policy may change them', async () => {
-    const binding = { ...BINDING, ownsSampling: true }
+  it('gives the plugin the client’s top_p when the policy may cut off more', async () => {
+    const binding = { ...BINDING, mayAdapt: true }
     const { mock, client } = await start((response) => json(response, completionOf('x')), {
       admit: () => Promise.resolve({ kind: 'admit', binding }),
     })
     await client.chat.completions.create({ ...chat, temperature: 0.7, top_p: 0.9 })
-    await client.chat.completions.create(chat)
+    await client.chat.completions.create({ ...chat, temperature: 0.7 })
     expect(mock.seen[0]?.body).toMatchObject({
-      temperature: 1,
+      temperature: 0.7,
       top_p: 1,
-      top_k: -1,
-      vllm_xargs: { checkstream_temperature: 0.7, checkstream_top_p: 0.9 },
+      vllm_xargs: { checkstream_top_p: 0.9 },
     })
-    expect(mock.seen[1]?.body).not.toHaveProperty('temperature')
+    expect(mock.seen[1]?.body).not.toHaveProperty('top_p')
+  })
+
+  it('never shows the reserved token, and keeps the stop string that a client wants', async () => {
+    const asked = { ...chat, include_stop_str_in_output: true, skip_special_tokens: false }
+    const { mock, client } = await start((response, { body }) => {
+      const shown = body['include_stop_str_in_output'] === true ? '<|reserved|>' : ''
+      const ended = { finish_reason: 'stop', stop_reason: body['stop'] === undefined ? 99 : 'END' }
+      if (body['stream'] !== true) return json(response, completionOf(`I${shown}`, ended))
+      sse(response)
+      response.write(event(chunkOf({ content: 'I' })))
+      response.end(`${event(chunkOf({ content: shown }, ended))}data: [DONE]\n\n`)
+    })
+    const said = async (more: object): Promise<(string | null | undefined)[]> => {
+      const whole = await client.chat.completions.create({ ...asked, ...more })
+      let text = ''
+      const stream = await client.chat.completions.create({ ...asked, ...more, stream: true })
+      for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? ''
+      return [whole.choices[0]?.message.content, text]
+    }
+    expect(await said({})).toEqual(['I', 'I'])
+    expect(await said({ stop: 'END' })).toEqual(['IEND', 'IEND'])
+    expect(mock.seen[0]?.body['include_stop_str_in_output']).toBe(false)
   })
 
   it('turns a forced stop into content_filter, streaming and not', async () => {

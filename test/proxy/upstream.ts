@@ -97,7 +97,7 @@ export const BINDING = {
   policy: 'basic',
   program: 'ab'.repeat(32),
   stopToken: 99,
-  ownsSampling: false,
+  mayAdapt: false,
 } as const
 
 export async function startProxy(

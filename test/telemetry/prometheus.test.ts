@@ -37,6 +37,11 @@ function stage() {
     requests: () => guard.requests,
     programs: () => 1,
     isReady: () => true,
+    site: () => ({
+      limited: new Map([['tokens_per_minute', 2]]),
+      droppedRecords: 3,
+      notices: { sent: 4, dropped: 1 },
+    }),
   })
   return { guard, metrics }
 }
@@ -52,6 +57,9 @@ describe('createMetrics', () => {
     expect(text).toContain('checkstream_step_divergences_total 3')
     expect(text).toContain('checkstream_step_latched_total{reason="divergence"} 3')
     expect(text).toContain('checkstream_process_resident_memory_bytes')
+    expect(text).toContain('checkstream_tenant_limited_total{limit="tokens_per_minute"} 2')
+    expect(text).toContain('checkstream_decision_records_dropped_total 3')
+    expect(text).toContain('checkstream_notices_total{outcome="dropped"} 1')
     guard.counters.divergences = 4
     expect((await metrics.text()).text).toContain('checkstream_step_divergences_total 4')
   })

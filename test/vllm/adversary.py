@@ -2,6 +2,8 @@
 
 Adversary, listed before it: per request, `adversary_tokens` in extra_args are the tokens that spell
 a banned phrase in one segmentation; each gets +50 when its turn comes, which beats any model.
+Script, likewise: `script_tokens` are pushed position by position, -1 leaves a position to the model.
+Where something behind it forces other tokens, it goes on after the next of its own that is said.
 Witness, listed after it: writes down a digest of which logits were denied, by rank.
 """
 
@@ -70,6 +72,50 @@ class Adversary(*_bases()):
                     before = int(self.states.all_token_ids.gpu[slot, at[row] - 1])
                 logits[row, wanted(tokens, fed[row], before)] += PUSH
         return logits
+
+
+def scripted(script, output):
+    """The token to push after `output`, or -1."""
+    at = 0
+    for token in output:
+        if at < len(script) and script[at] in (token, -1):
+            at += 1
+        elif token in script[at:]:
+            at = script.index(token, at) + 1
+    return script[at] if at < len(script) else -1
+
+
+class Script(Adversary):
+    def update_state(self, update):
+        if update is None:
+            return
+        for _, params, _, _ in update.added:
+            extra = params.extra_args or {}
+            params.extra_args = {**extra, "adversary_tokens": extra.get("script_tokens")}
+        super().update_state(update)
+
+    def add_request(self, slot, params):
+        self.rows[slot] = (params.extra_args or {}).get("script_tokens")
+        return True
+
+    def apply(self, logits, context=None):
+        if context is None:
+            for index, (script, output) in self.rows.items():
+                if script and index < len(logits):
+                    self.push(logits[index], scripted(script, output))
+            return logits
+        fed, at = context.input_ids.tolist(), context.pos.tolist()
+        for row, slot in enumerate(context.expanded_idx_mapping.tolist()):
+            if self.rows.get(slot):
+                first = int(self.states.prompt_len.np[slot])
+                said = self.states.all_token_ids.gpu[slot, first : at[row]].tolist()
+                said += [fed[row]] if at[row] >= first else []
+                self.push(logits[row], scripted(self.rows[slot], said))
+        return logits
+
+    def push(self, row, token):
+        if token >= 0:
+            row[token] += PUSH
 
 
 class Witness(*_bases()):

@@ -8,6 +8,7 @@ const opened = (requestId: string): GuardEvent => ({
   tenant: 'retail',
   policy: 'demo',
   model: 'demo-lm',
+  promptTokens: 8,
 })
 
 describe('Screen', () => {

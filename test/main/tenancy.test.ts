@@ -1,0 +1,176 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { SignJWT, exportJWK, generateKeyPair } from 'jose'
+import { afterEach, describe, expect, it } from 'vitest'
+import { loadConfig } from '../../src/config/file.ts'
+import { startSidecar } from '../../src/main.ts'
+import { createAccounts } from '../../src/main/service-accounts.ts'
+import { keyDigest } from '../../src/policy/tenants.ts'
+import { completionOf, json, startUpstream, temp } from '../proxy/upstream.ts'
+import { naiveKit } from './fake-engine.ts'
+
+const open: (() => Promise<void> | void)[] = []
+afterEach(async () => {
+  for (const close of open.splice(0).toReversed()) await close()
+})
+
+const POLICIES = `name: strict
+rules:
+  - name: secret
+    phase: ingress
+    trigger: { type: keywords, any: [xyzzy] }
+    actions: [{ type: stop, message: No. }]
+`
+const ISSUER = 'https://kubernetes.default.svc'
+const ACCOUNT = 'system:serviceaccount:bank:assistant'
+
+async function keys() {
+  const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true })
+  const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid: 'k', alg: 'RS256' }] }
+  const file = temp('jwks.json')
+  writeFileSync(file, JSON.stringify(jwks))
+  const token = (claims: { sub?: string; aud?: string; exp?: number; iss?: string } = {}) =>
+    new SignJWT({})
+      .setProtectedHeader({ alg: 'RS256', kid: 'k' })
+      .setIssuer(claims.iss ?? ISSUER)
+      .setSubject(claims.sub ?? ACCOUNT)
+      .setAudience(claims.aud ?? 'checkstream')
+      .setExpirationTime(claims.exp ?? Math.floor(Date.now() / 1_000) + 600)
+      .sign(privateKey)
+  return { file, token }
+}
+
+async function start(tenants: object, more: Record<string, string> = {}) {
+  const upstream = await startUpstream((response) => json(response, completionOf('hello')))
+  open.push(upstream.close)
+  const folder = join(dirname(temp('x')), 'policies')
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'strict.yaml'), POLICIES)
+  const tenantsFile = temp('tenants.yaml')
+  writeFileSync(tenantsFile, JSON.stringify(tenants))
+  const flags = Object.entries({
+    mode: 'proxy',
+    'backend.url': upstream.url,
+    'policies.path': folder,
+    'policies.tenants_file': tenantsFile,
+    'server.host': '127.0.0.1',
+    'server.port': '0',
+    'server.drain': '100ms',
+    'telemetry.log_level': 'silent',
+    ...more,
+  }).map(([key, text]) => ({ path: key.split('.'), text, from: '--set' }))
+  const sidecar = await startSidecar(loadConfig({ flags, env: {} }), naiveKit())
+  open.push(sidecar.stop)
+  const ask = (key: string, content = 'hi', body: object = {}): Promise<Response> =>
+    fetch(`${sidecar.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+      body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content }], ...body }),
+    })
+  return { ask, url: sidecar.url, upstream }
+}
+
+const errorOf = async (answer: Response): Promise<{ type: string; code: string }> =>
+  ((await answer.json()) as { error: { type: string; code: string } }).error
+
+describe('tenants of a running sidecar', () => {
+  it('refuses who is not known, and past a limit says when to come back', async () => {
+    const { ask, url } = await start({
+      tenants: {
+        bank: { policy: 'strict', api_keys: [keyDigest('k1')], limits: { requests_per_minute: 2 } },
+      },
+    })
+    const stranger = await ask('k2')
+    expect(stranger.status).toBe(401)
+    expect(await errorOf(stranger)).toMatchObject({ code: 'invalid_api_key' })
+    for (let i = 0; i < 2; i++) expect((await ask('k1')).status).toBe(200)
+    const third = await ask('k1')
+    expect(third.status).toBe(429)
+    expect(Number(third.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(await errorOf(third)).toMatchObject({
+      type: 'rate_limit_error',
+      code: 'rate_limit_exceeded',
+    })
+    const metrics = await (await fetch(`${url}/metrics`)).text()
+    expect(metrics).toContain('checkstream_tenant_limited_total{limit="requests_per_minute"} 1')
+  })
+
+  it('gives a concurrent place back when a request ends, and caps what it may ask for', async () => {
+    const limits = { concurrent_requests: 1, max_tokens: 50 }
+    const { ask, upstream } = await start({
+      tenants: { bank: { policy: 'strict', api_keys: [keyDigest('k1')], limits } },
+    })
+    for (let i = 0; i < 3; i++) expect((await ask('k1')).status).toBe(200)
+    expect((await ask('k1', 'xyzzy')).status).toBe(403)
+    expect((await ask('k1', 'hi', { max_tokens: 500 })).status).toBe(200)
+    expect((await ask('k1', 'hi', { max_tokens: 5 })).status).toBe(200)
+    const asked = upstream.seen.map(({ body }) => body['max_tokens'])
+    expect(asked).toEqual([50, 50, 50, 50, 5])
+  })
+
+  it('enforces for one tenant what it only notes for another, and logs both alike', async () => {
+    const decisions = temp('decisions.jsonl')
+    const { ask } = await start(
+      {
+        tenants: {
+          bank: { policy: 'strict', api_keys: [keyDigest('k1')] },
+          trial: { policy: 'strict', mode: 'monitor', api_keys: [keyDigest('k2')] },
+        },
+      },
+      { 'telemetry.decisions': decisions },
+    )
+    expect((await ask('k1', 'say xyzzy')).status).toBe(403)
+    expect((await ask('k2', 'say xyzzy')).status).toBe(200)
+    await open.pop()?.()
+    const records = readFileSync(decisions, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+    expect(records.map((r) => [r['tenant'], r['rule'], r['phase'], r['mode']])).toEqual([
+      ['bank', 'secret', 'ingress', 'enforce'],
+      ['trial', 'secret', 'ingress', 'monitor'],
+    ])
+    expect(records[0]?.['span']).toEqual(records[1]?.['span'])
+    for (const record of records) {
+      expect(record).toMatchObject({ policy: 'strict', model: 'm', action: 'stop' })
+      expect(String(record['revision'])).toMatch(/^[0-9a-f]{64}$/)
+    }
+  })
+
+  it('binds a pod by the token of its service account', async () => {
+    const { file, token } = await keys()
+    const { ask } = await start({
+      tenants: { bank: { policy: 'strict', service_accounts: [ACCOUNT] } },
+      service_account: { issuer: ISSUER, audience: 'checkstream', keys_file: file },
+    })
+    expect((await ask(await token())).status).toBe(200)
+    expect((await ask(await token({ sub: 'system:serviceaccount:bank:other' }))).status).toBe(401)
+    expect((await ask(await token({ aud: 'vault' }))).status).toBe(401)
+  })
+})
+
+describe('createAccounts', () => {
+  it('verifies signature, issuer, audience, time and subject', async () => {
+    const { file, token } = await keys()
+    const other = await keys()
+    const config = { issuer: ISSUER, audience: 'checkstream', keys_file: file }
+    const accounts = await createAccounts(config)
+    expect(await accounts(await token())).toEqual({ kind: 'verified', account: ACCOUNT })
+    expect(await accounts('an-api-key')).toEqual({ kind: 'other' })
+    expect(await accounts(await token({ iss: 'https://another' }))).toEqual({ kind: 'other' })
+    const reasons = [
+      [await token({ aud: 'vault' }), 'the token has another aud'],
+      [await token({ exp: 1_000 }), 'the token has expired'],
+      [await token({ sub: 'alice' }), 'the token names no service account'],
+      [await other.token(), 'the token cannot be verified'],
+      [`${(await token()).slice(0, -4)}AAAA`, 'the token cannot be verified'],
+    ] as const
+    for (const [bearer, reason] of reasons) {
+      expect(await accounts(bearer)).toEqual({ kind: 'invalid', reason })
+    }
+    // Signed with nothing, as tokens that claim `alg: none` are.
+    const [, payload = ''] = (await token()).split('.')
+    const none = Buffer.from('{"alg":"none"}').toString('base64url')
+    expect((await accounts(`${none}.${payload}.`)).kind).toBe('invalid')
+  })
+})

@@ -1,0 +1,191 @@
+"""A rule that changes the sampling at token k: what is sampled then, beside vLLM's own sampling.
+
+A script makes every request say the same words; the rule's pattern is among them, and the token after
+them is the model's. Its distribution over 5 120 requests must be that of requests which asked vLLM
+for the rule's values themselves (chi-square test of homogeneity), and must not be that of requests
+without the rule (so that the test can fail). The engine's seed is fixed. `adapt.py record` writes the
+p values to test/bench/record/adapt.json.
+"""
+
+import json
+import platform
+import sys
+import tempfile
+import time
+from collections import Counter
+from datetime import date
+
+from serving import Serving
+from stage import ROOT, case, close, engine, environment, expect, finish, processor_of
+
+SAMPLES, SLOTS, LEAST_P = 5_120, 256, 0.01
+PROMPT, WORDS = "What should I do?", " I would buy shares in"
+PENALTIES = {"presence_penalty": 0.9, "frequency_penalty": 0.4, "repetition_penalty": 1.2}
+ASKED = {"temperature": 1.8, "top_p": 1.0}
+SAFE = {"temperature": 1.2, "top_p": 0.9}
+SAFER = {**SAFE, "repetition_penalty": 1.5}
+FEW = 1_024
+
+POLICY = """
+name: adapting
+version: '1'
+description: Two rules of which each changes the sampling where its words are said.
+rules:
+  - name: safer
+    description: shares
+    phase: step
+    wait: true
+    mode: {mode}
+    trigger: {{ type: pattern, pattern: 'buy shares' }}
+    actions: [{{ type: adapt, temperature: 1.2, top_p: 0.9 }}]
+  - name: repeats-less
+    description: stocks
+    phase: step
+    wait: true
+    mode: {mode}
+    trigger: {{ type: pattern, pattern: 'buy stocks' }}
+    actions: [{{ type: adapt, temperature: 1.2, top_p: 0.9, repetition_penalty: 1.5 }}]
+"""
+
+
+def sample(llm, words, sampling, count=SAMPLES, rid="r"):
+    """How often each token follows the words."""
+    from vllm import SamplingParams
+
+    script = llm.get_tokenizer().encode(words, add_special_tokens=False)
+    given = [
+        SamplingParams(
+            **sampling,
+            max_tokens=len(script) + 1,
+            ignore_eos=True,
+            detokenize=False,
+            extra_args={"script_tokens": script, "checkstream_rid": f"{rid}-{n}"},
+        )
+        for n in range(count)
+    ]
+    # One that goes on as long as any other: while a row is awaited, every step is.
+    script = [*script, *([script[0]] * 200)]
+    last = SamplingParams(
+        max_tokens=200, ignore_eos=True, extra_args={"script_tokens": script}, detokenize=False
+    )
+    asked = {"prompt_token_ids": llm.get_tokenizer().encode(PROMPT)}
+    out = llm.generate([asked] * (count + 1), [last, *given], use_tqdm=False)[1:]
+    said = [list(o.outputs[0].token_ids) for o in out]
+    expect(all(s[:-1] == said[0][:-1] for s in said), "the script was not said")
+    return Counter(s[-1] for s in said)
+
+
+def homogeneity(a, b):
+    """p value of "both counts are draws of one distribution"; tokens with fewer than 10 in all share
+    a bin."""
+    import torch
+
+    both = a + b
+    rare = [t for t in both if both[t] < 10]
+    bins = [[t] for t in both if both[t] >= 10] + ([rare] if rare else [])
+    total, statistic = both.total(), 0.0
+    for tokens in bins:
+        share = sum(both[t] for t in tokens) / total
+        for counts in (a, b):
+            wanted = share * counts.total()
+            statistic += (sum(counts[t] for t in tokens) - wanted) ** 2 / wanted
+    freedom = len(bins) - 1
+    expect(freedom >= 5, f"only {freedom + 1} tokens follow the words: nothing to compare")
+    half = torch.tensor([freedom / 2, statistic / 2], dtype=torch.float64)
+    return float(torch.special.gammaincc(half[0], half[1])), freedom + 1
+
+
+def matches(llm, found, name, words, asked, wanted):
+    adapted = sample(llm, words, asked, rid=name)
+    native = sample(llm, words, {**asked, **wanted}, rid="native")
+    found[name] = adapted
+    p, bins = homogeneity(adapted, native)
+    found["record"][name] = {"p": round(p, 4), "bins": bins, "samples": SAMPLES}
+    expect(p > LEAST_P, f"p = {p:.2g} over {bins} bins: not the distribution of {wanted}")
+    healthy(llm)
+    return f"p = {p:.3f} over {bins} bins, {SAMPLES} samples each"
+
+
+def differs(llm, found):
+    """The same comparison tells the rule's temperature from a lower one of the client's."""
+    cooler = sample(llm, WORDS, {"temperature": 0.8, "top_p": 0.9}, FEW)
+    p, bins = homogeneity(found["plain"], cooler)
+    found["record"]["temperature_0.8"] = {"p": p, "bins": bins, "samples": FEW}
+    expect(p < 1e-6, f"p = {p:.2g}: this test cannot tell a temperature of 1.2 from 0.8")
+    return f"p = {p:.1e}"
+
+
+def healthy(llm):
+    stats = processor_of(llm)._runner._stats
+    expect(stats.errors == 0, f"{stats.errors} errors: {stats.last_error}")
+    expect(stats.missed_deadlines < stats.awaited_steps / 2, "the sidecar was not waited for")
+
+
+def monitored(llm, found, enforced, folder):
+    """The same rules in monitor: the same decisions in the log, and none of the effect."""
+    stats = processor_of(llm)._runner._stats
+    before, first = stats.reconnects, decisions(enforced, "plain")
+    enforced.stop()
+    enforced.decisions.unlink()
+    watched = Serving(folder, policies={"adapting": POLICY.format(mode="monitor")}).start()
+    try:
+        until = time.monotonic() + 30
+        while stats.reconnects == before and time.monotonic() < until:
+            time.sleep(0.05)
+        expect(stats.reconnects > before, "the plugin did not attach again")
+        untouched = sample(llm, WORDS, ASKED, FEW, rid="plain")
+        second = decisions(watched, "plain", len(first))
+    finally:
+        watched.stop()
+    p, _ = homogeneity(untouched, found["plain"])
+    expect(p < 1e-6, f"p = {p:.2g}: a rule in monitor changes what is sampled")
+    expect(len(first) == FEW, f"{len(first)} decisions for {FEW} requests")
+    expect(first == second, f"the logs differ: {sorted(first ^ second)[:2]}")
+    return f"{FEW} decisions, the same but for their mode; sampling differs by p = {p:.1e}"
+
+
+def decisions(serving, rid, wanted=FEW):
+    """What was written down of the first requests of this name, but for time, revision and mode.
+    The log is written behind the requests, so it is waited for."""
+    left, found = ("time", "revision", "mode", "took_us"), set()
+    mine, until = {f"{rid}-{n}" for n in range(FEW)}, time.monotonic() + 20
+    while len(found) < wanted and time.monotonic() < until:
+        time.sleep(0.5)
+        told = [d for d in serving.log() if d["request_id"] in mine]
+        kept = [{k: v for k, v in d.items() if k not in left} for d in told]
+        found = {json.dumps(d, sort_keys=True) for d in kept}
+    return found
+
+
+def main():
+    folder = tempfile.mkdtemp(prefix="checkstream-")
+    enforced = Serving(folder, policies={"adapting": POLICY.format(mode="enforce")})
+    environment(enforced.step)
+    enforced.start()
+    llm = engine(
+        "adversary:Script", "checkstream_vllm:CheckStream", max_num_seqs=SLOTS, seed=11
+    )
+    sample(llm, WORDS, ASKED, 64, rid="warm")
+    found = {"record": {}}
+    stocks = WORDS.replace("shares", "stocks")
+    penalised = {**ASKED, **PENALTIES}
+    case("adapt: as native from token k on", matches, llm, found, "plain", WORDS, ASKED, SAFE)
+    case("adapt: with penalties", matches, llm, found, "penalties", stocks, penalised, SAFER)
+    case("adapt: the test tells other values", differs, llm, found)
+    case("adapt: enforce and monitor log the same", monitored, llm, found, enforced, folder)
+    enforced.stop()
+    close(llm)
+    if "record" in sys.argv:
+        at = {"date": date.today().isoformat(), "cpu": cpu(), "python": platform.python_version()}
+        path = ROOT / "test/bench/record/adapt.json"
+        path.write_text(json.dumps({**at, **found["record"]}, indent=2) + "\n")
+
+
+def cpu():
+    lines = open("/proc/cpuinfo").read().splitlines()
+    return next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "unknown")
+
+
+if __name__ == "__main__":
+    main()
+    finish()
