@@ -5,6 +5,7 @@
 import type { GuardEvent } from '../model/event.ts'
 import type { Mode } from '../model/finding.ts'
 import type { PolicyFile } from '../policy/library.ts'
+import { prepareScan } from '../policy/scan.ts'
 import { watchPolicies } from '../policy/watch-file.ts'
 import type { PolicyChange, PolicyWatch } from '../policy/watch-file.ts'
 import { COMBINED } from '../policy/library.ts'
@@ -55,7 +56,10 @@ export class PolicyStore {
     const { files, settings } = parts
     const all = [...files, ...configuredPolicies(files, settings)]
     const library = await compileInWorker(all, toOptions(settings))
-    return new PolicyStore(parts, toSitePolicies(library, settings))
+    const current = toSitePolicies(library, settings)
+    // Otherwise the first request would wait while its texts are compiled, and all others with it.
+    prepareScan(current.standard.compiled)
+    return new PolicyStore(parts, current)
   }
 
   use(hooks: StoreHooks): void {

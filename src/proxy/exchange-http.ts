@@ -1,5 +1,6 @@
 /** Reading a request's body and writing an answer's, both bounded and with back-pressure. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import { RequestError, toErrorBody } from './answers.ts'
 import type { Problem } from './answers.ts'
 import type { ByteTransform } from './frames.ts'
@@ -58,35 +59,58 @@ export type Pump = {
 
 /**
  * Body → transform → client. Reads no more while the client does not. Resolves to `done` when the
- * transform wanted no more (leaving the loop cancels the upstream), else to `ended`.
+ * transform wanted no more (the upstream is then cancelled), else to `ended`.
+ *
+ * Listens for chunks: an async iterator costs several promises for each.
  */
-export async function pump(
-  body: AsyncIterable<Uint8Array>,
+export function pump(
+  body: Readable,
   response: ServerResponse,
   { transform, idleMs, onFirst }: Pump,
 ): Promise<'ended' | 'done'> {
-  let first = true
+  let isFirst = true
   let isFull = false
   const write = (pieces: readonly Uint8Array[]): void => {
     for (const piece of pieces) {
       if (piece.length === 0 || response.writableEnded) continue
-      if (first) onFirst()
-      first = false
+      if (isFirst) onFirst()
+      isFirst = false
       isFull = !response.write(piece)
     }
   }
-  const settle = async (): Promise<void> => {
-    if (isFull) await drained(response, idleMs)
-    isFull = false
-  }
   transform.connect?.(write)
-  for await (const chunk of body) {
-    write(transform.push(chunk))
-    await settle()
-    if (transform.done === true) return 'done'
-  }
-  write(await transform.end())
-  return transform.done === true ? 'done' : 'ended'
+  return new Promise((resolve, reject) => {
+    // Stays after the end: a cancelled upstream reports its own cancelling.
+    body.on('error', reject)
+    const fail = (error: unknown): void => {
+      body.destroy()
+      reject(error instanceof Error ? error : new Error(String(error)))
+    }
+    const take = (chunk: Uint8Array): void => {
+      write(transform.push(chunk))
+      if (transform.done === true) {
+        body.destroy()
+        resolve('done')
+      } else if (isFull) {
+        body.pause()
+        isFull = false
+        drained(response, idleMs).then(() => body.resume(), fail)
+      }
+    }
+    const finish = async (): Promise<void> => {
+      write(await transform.end())
+      resolve(transform.done === true ? 'done' : 'ended')
+    }
+    body.on('data', (chunk: Uint8Array) => {
+      if (body.destroyed) return
+      try {
+        take(chunk)
+      } catch (error) {
+        fail(error)
+      }
+    })
+    body.once('end', () => void finish().catch(fail))
+  })
 }
 
 /** Until the client has read; rejects when it is gone or silent for too long. */

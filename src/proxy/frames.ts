@@ -26,9 +26,11 @@ export type PlainTransform = Omit<ByteTransform, 'end'> & { end(): Pieces }
 
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024
 const FRAME_END = Buffer.from('\n\n')
+const LF = 10
 
 /**
- * Server-sent events. `wants` looks at an event's data and says whether it is worth parsing.
+ * Server-sent events. `wants` looks at an event's data, or at several events as they came, and says
+ * whether they are worth parsing; it looks for ASCII only.
  * An event longer than MAX_FRAME_BYTES is dropped with everything after it: nothing may hide in it.
  */
 export function createFrameMapper(map: MapValue, wants: (data: string) => boolean): PlainTransform {
@@ -41,7 +43,11 @@ export function createFrameMapper(map: MapValue, wants: (data: string) => boolea
     return next === value ? frame.raw : replaceData(frame, JSON.stringify(next))
   }
   return {
-    push: (chunk) => parser.push(chunk).map(mapped),
+    push(chunk) {
+      // Whole frames with nothing to map: most chunks, and not worth taking apart.
+      if (parser.pendingBytes === 0 && endsFrame(chunk) && !wants(latin1(chunk))) return [chunk]
+      return parser.push(chunk).map(mapped)
+    },
     end() {
       const rest = parser.end()
       if (rest.length === 0) return []
@@ -54,6 +60,13 @@ export function createFrameMapper(map: MapValue, wants: (data: string) => boolea
       return parser.overflowed
     },
   }
+}
+
+/** Ends with a blank line, so that a parser without rest has none after it either. */
+const endsFrame = (chunk: Uint8Array): boolean => chunk.at(-1) === LF && chunk.at(-2) === LF
+
+function latin1(chunk: Uint8Array): string {
+  return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('latin1')
 }
 
 /** A whole JSON body: parsed once, at its end. Past `maxBytes` it passes as it is. */
@@ -86,8 +99,12 @@ export function createBodyMapper(map: MapValue, maxBytes: number): PlainTransfor
 
 /** Runs `first`, then `second` over what it gives. */
 export function chain(first: PlainTransform, second: ByteTransform): ByteTransform {
-  const through = (chunks: Pieces): Uint8Array[] =>
-    chunks.flatMap((chunk) => (second.done === true ? [] : [...second.push(chunk)]))
+  const through = (chunks: Pieces): Pieces => {
+    const [only] = chunks
+    if (chunks.length === 1 && only !== undefined)
+      return second.done === true ? [] : second.push(only)
+    return chunks.flatMap((chunk) => (second.done === true ? [] : [...second.push(chunk)]))
+  }
   return {
     push: (chunk) => through(first.push(chunk)),
     async end() {

@@ -8,7 +8,8 @@ import type { MapValue } from './frames.ts'
 
 type Json = Record<string, unknown>
 
-export const hasLogprobs = (text: string): boolean => text.includes('logprobs":')
+/** Cheap look at an event's text; `"logprobs": null`, which most frames have, is nothing. */
+export const hasLogprobs = (text: string): boolean => /logprobs":\s*[^n\s]/.test(text)
 
 /** Drops alternatives from choices (chat and completions), responses and prompt logprobs. */
 export const stripAlternatives: MapValue = (value) => {

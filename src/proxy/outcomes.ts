@@ -25,7 +25,7 @@ type Json = Record<string, unknown>
 
 /** Cheap look at an event's text: is anything in it for `outcomeMapper`? */
 export const mayEnd = (text: string): boolean =>
-  text.includes('stop_reason') || text.includes('"error"') || text.includes('response.completed')
+  /stop_reason":\s*[^n\s]|"error"|response\.completed/.test(text)
 
 export function outcomeMapper(rules: OutcomeRules): MapValue {
   return (value) => {

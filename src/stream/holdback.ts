@@ -137,6 +137,15 @@ export class Channel {
     return out
   }
 
+  /** Lets the newest piece go as it is; false, and nothing happens, when that may not be. */
+  passes(piece: string): boolean {
+    if (this.#redactions.length > 0 || this.clear < this.length) return false
+    if (this.released !== this.length - piece.length) return false
+    this.released = this.length
+    if (this.#keepsEmitted) this.emitted += piece
+    return true
+  }
+
   /** As `render`, without letting it go. */
   preview(start: number, piece: string): string {
     const { released, emitted } = this

@@ -98,7 +98,9 @@ export function createSseParser(maxFrameBytes: number): SseParser {
 function parseFrame(raw: Uint8Array): SseFrame {
   // The one-line frame that nearly every provider sends: `data: {…}` and a blank line.
   if (isData(raw) && raw.indexOf(LF) === raw.length - 2 && !raw.includes(CR)) {
-    const data = decoder.decode(raw.subarray(raw[5] === 32 ? 6 : 5, raw.length - 2))
+    // A Buffer decodes its own part faster than a TextDecoder decodes a view of it.
+    const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length)
+    const data = bytes.toString('utf8', raw[5] === 32 ? 6 : 5, raw.length - 2)
     return { raw, data, event: undefined }
   }
   let data: string | undefined

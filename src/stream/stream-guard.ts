@@ -14,6 +14,7 @@ import { createDialect } from './dialects.ts'
 import {
   type ChannelName,
   type Dialect,
+  type FrameView,
   type JsonObject,
   type Made,
   type Usage,
@@ -32,6 +33,7 @@ import { Channel } from './holdback.ts'
 import { Outbox } from './outbox.ts'
 import type { HeldFrame, Span } from './release.ts'
 import { type SseFrame, type SseParser, createSseParser, writeComment, writeFrame } from './sse.ts'
+import { type Template, createTemplate } from './template.ts'
 
 /** The answer to a `JudgeJob`; `from` of the job's text is added to the verdicts' spans. */
 export type Settlement = {
@@ -59,6 +61,12 @@ export type StreamGuard = {
   readonly lostDecisions: number
 }
 
+type Found = readonly [Channel, readonly Finding[]]
+
+/** Templates kept, and made at most, in one response. */
+const MAX_TEMPLATES = 4
+const MAX_TEMPLATES_MADE = 16
+
 export function createStreamGuard(options: StreamOptions): StreamGuard {
   return new Guard(options)
 }
@@ -72,6 +80,8 @@ class Guard implements StreamGuard {
   readonly #choices: Choices
   readonly #channels = new Map<string, Channel>()
   readonly #outbox: Outbox
+  #templates: readonly Template[] = []
+  #templatesMade = 0
   #out: Uint8Array[] = []
   #usage: Usage | undefined
   #tokens = 0
@@ -172,6 +182,7 @@ class Guard implements StreamGuard {
       return
     }
     if (data === '[DONE]' || data === '') return this.#outbox.add({ kind: 'passing', frame })
+    if (this.#acceptAlike(frame, data)) return
     const json = parse(data)
     if (json === undefined) {
       if (this.#options.onMalformed === 'open') this.#outbox.add({ kind: 'passing', frame })
@@ -184,12 +195,58 @@ class Guard implements StreamGuard {
     if (live.length === 0 && view.choices.length > 0) return
     const dropped = new Set(view.choices.filter((choice) => this.#choices.isStopped(choice)))
     this.#read({ frame, json, view, dropped })
+    this.#learn(data, json, view)
+  }
+
+  /**
+   * A frame like one before it. With nothing open, found or waiting it goes on unparsed; otherwise it
+   * is read in full, its text being with its channel already.
+   */
+  #acceptAlike(frame: SseFrame, data: string): boolean {
+    for (const { piece, json, textOf } of this.#templates) {
+      const text = textOf(data)
+      if (text === undefined || text === '') continue
+      const channel = this.#channels.get(piece.key)
+      const isFirst = channel === undefined || channel.released === 0 || channel.isEnded
+      if (isFirst || this.#choices.isStopped(piece.choice)) return false
+      const start = channel.length
+      const findings = this.#feed(channel, text)
+      const isFree = this.#outbox.isEmpty && findings.length === 0 && channel.passes(text)
+      if (isFree && this.#dialect.renumber(json).length === 0) {
+        this.#out.push(frame.raw)
+        if (this.#options.judge !== undefined) this.#judge(channel)
+        return true
+      }
+      const own = parse(data)
+      invariant(own !== undefined, 'a template accepts JSON only')
+      const view = this.#dialect.read(own)
+      const spans = view.pieces.map((one) => ({ channel, piece: one, start }))
+      const held = { frame, json: own, view, spans, calls: [], dropped: new Set<number>() }
+      this.#queue(held, [[channel, findings]])
+      return true
+    }
+    return false
+  }
+
+  /** At most a few shapes a response; a stream whose frames are never alike is not tried for ever. */
+  #learn(data: string, json: JsonObject, view: FrameView): void {
+    if (this.#dialect.hasEchoes || this.#templatesMade >= MAX_TEMPLATES_MADE) return
+    const template = createTemplate(data, json, view)
+    if (template === undefined) return
+    this.#templatesMade++
+    this.#templates = [template, ...this.#templates].slice(0, MAX_TEMPLATES)
+  }
+
+  #feed(channel: Channel, text: string): readonly Finding[] {
+    this.#tokens++
+    channel.tokensSinceSubmit++
+    return channel.push(text)
   }
 
   /** Feeds the frame to its channels and calls, then queues it, then acts on what was found. */
   #read({ frame, json, view, dropped }: Omit<HeldFrame, 'kind' | 'spans' | 'calls'>): void {
     const spans: Span[] = []
-    const found: [Channel, readonly Finding[]][] = []
+    const found: Found[] = []
     const calls = view.calls
       .filter((part) => !dropped.has(part.choice))
       .map((part) => this.#calls.add(part))
@@ -198,14 +255,15 @@ class Guard implements StreamGuard {
       const channel = this.#channel(piece)
       spans.push({ channel, piece, start: channel.length })
       if (piece.field === 'arguments') this.#calls.addArguments(piece.key, piece.text)
-      if (piece.text !== '') {
-        this.#tokens++
-        channel.tokensSinceSubmit++
-        found.push([channel, channel.push(piece.text)])
-      }
+      if (piece.text !== '') found.push([channel, this.#feed(channel, piece.text)])
     }
+    this.#queue({ frame, json, view, spans, calls, dropped }, found)
+  }
+
+  #queue(held: Omit<HeldFrame, 'kind'>, found: readonly Found[]): void {
+    const { view, dropped } = held
     for (const end of view.ends) if (!dropped.has(end.choice)) this.#choices.end(end.choice)
-    this.#outbox.add({ kind: 'frame', frame, json, view, spans, calls, dropped })
+    this.#outbox.add({ kind: 'frame', ...held })
     for (const [channel, findings] of found) this.#decide(channel, findings)
     for (const key of view.closes) this.#close(key)
     for (const end of view.ends) this.#closeChoice(end.choice)
