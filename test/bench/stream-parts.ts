@@ -1,7 +1,6 @@
 /** What the stream bench holds fixed: the phrases, the text, the guard's options. */
 import { compileAutomaton } from '../../src/automata/automaton.ts'
 import { createTextScanner } from '../../src/automata/scan.ts'
-import { createPiiScanner } from '../../src/pii/scanner.ts'
 import type { StreamOptions } from '../../src/stream/guard-options.ts'
 
 const SYLLABLES = ['ka', 'lo', 'mir', 'ten', 'vor', 'zu', 'pel', 'sha', 'dro', 'quin', 'bax', 'yel']
@@ -24,18 +23,24 @@ const WORDS =
     ' ',
   )
 
-/** Honest text, one token a frame. */
-export function tokens(count: number): string[] {
-  return Array.from({ length: count }, (_, i) => (i === 0 ? '' : ' ') + WORDS[i % WORDS.length])
+/** Honest text, one word a frame. */
+export const wordAt = (index: number): string =>
+  (index === 0 ? '' : ' ') + (WORDS[index % WORDS.length] ?? '')
+
+/** Microseconds on the clock that all processes of the machine share. */
+export const nowUs = (): number => Number(process.hrtime.bigint() / 1000n)
+
+/** A word with the time at which it is sent; STAMP finds the time again. */
+export const stampedWord = (index: number): string => `${wordAt(index)} @${nowUs()};`
+export const STAMP = /@(\d+);/g
+
+export function frameOf(delta: object, finish_reason: string | null = null): string {
+  const choices = [{ index: 0, delta, logprobs: null, finish_reason }]
+  return `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1_700_000_000, model: 'm', choices })}\n\n`
 }
 
-/** `id` carries the time at which the frame was sent. */
-export function frameOf(content: string, id: string): string {
-  const choices = [{ index: 0, delta: { content }, logprobs: null, finish_reason: null }]
-  return `data: ${JSON.stringify({ id, object: 'chat.completion.chunk', created: 1_700_000_000, model: 'm', choices })}\n\n`
-}
-
-export function guardOptions(withPii: boolean): () => StreamOptions {
+/** The guard as the proxy makes it, with the phrases redacted. */
+export function guardOptions(): () => StreamOptions {
   const automaton = compileAutomaton(
     phrases().map((text) => ({
       id: text,
@@ -49,7 +54,6 @@ export function guardOptions(withPii: boolean): () => StreamOptions {
   return () => ({
     dialect: 'openai-chat',
     scan: () => createTextScanner(automaton),
-    ...(withPii ? { pii: () => createPiiScanner() } : {}),
     decide: (findings) => ({
       firings: [],
       effects: findings.flatMap((one) =>
@@ -58,7 +62,7 @@ export function guardOptions(withPii: boolean): () => StreamOptions {
           : [],
       ),
     }),
-    holdbackTokens: 8,
+    holdbackTokens: 16,
     onMalformed: 'closed',
   })
 }

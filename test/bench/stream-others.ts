@@ -1,0 +1,83 @@
+/**
+ * Other gateways under the same load: Portkey's from npm and LiteLLM from PyPI, installed by this file
+ * into an ignored folder. One that cannot be installed or started is left out with a message.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { repository } from './sidecar-process.ts'
+import { type Running, freePort, whenUp } from './stream-gateways.ts'
+
+export type Other = {
+  readonly name: string
+  readonly version: string
+  readonly model: string
+  readonly running: Running
+}
+
+const FOLDER = join(repository, 'node_modules/.cache/gateways')
+
+export async function startOthers(upstream: string): Promise<readonly Other[]> {
+  const started: Other[] = []
+  for (const start of [startPortkey, startLiteLlm]) {
+    try {
+      started.push(await start(upstream))
+    } catch (error) {
+      console.error(`left out: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  return started
+}
+
+async function startPortkey(upstream: string): Promise<Other> {
+  const folder = join(FOLDER, 'portkey')
+  const root = join(folder, 'node_modules/@portkey-ai/gateway')
+  if (!existsSync(root)) {
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'package.json'), '{"private":true}')
+    const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '@portkey-ai/gateway@1']
+    install('npm', args, folder)
+  }
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    version: string
+  }
+  const port = await freePort()
+  const child = spawn(
+    process.execPath,
+    [join(root, 'build/start-server.js'), `--port=${port}`, '--headless'],
+    { cwd: folder, stdio: 'ignore', env: { ...process.env, NODE_ENV: 'production' } },
+  )
+  const running = await whenUp(child, `http://127.0.0.1:${port}`, '/')
+  const headers = { 'x-portkey-provider': 'openai', 'x-portkey-custom-host': `${upstream}/v1` }
+  return { name: 'portkey', version, model: 'm', running: { ...running, headers } }
+}
+
+async function startLiteLlm(upstream: string): Promise<Other> {
+  const venv = join(FOLDER, 'litellm')
+  const python = join(venv, 'bin/python')
+  if (!existsSync(join(venv, 'bin/litellm'))) {
+    mkdirSync(FOLDER, { recursive: true })
+    install('python3', ['-m', 'venv', venv], FOLDER)
+    install(python, ['-m', 'pip', 'install', '--quiet', 'litellm[proxy]'], FOLDER)
+  }
+  const asked = "import importlib.metadata as m; print(m.version('litellm'))"
+  const version = spawnSync(python, ['-c', asked]).stdout.toString().trim()
+  const config = join(FOLDER, 'litellm.yaml')
+  const litellm_params = { model: 'openai/m', api_base: `${upstream}/v1`, api_key: 'bench' }
+  writeFileSync(config, JSON.stringify({ model_list: [{ model_name: 'm', litellm_params }] }))
+  const port = await freePort()
+  const args = ['--config', config, '--host', '127.0.0.1', '--port', String(port)]
+  const child = spawn(join(venv, 'bin/litellm'), [...args, '--telemetry', 'False'], {
+    cwd: FOLDER,
+    stdio: 'ignore',
+  })
+  const running = await whenUp(child, `http://127.0.0.1:${port}`, '/health/liveliness')
+  return { name: 'litellm', version, model: 'm', running }
+}
+
+function install(command: string, args: readonly string[], cwd: string): void {
+  console.error(`installing: ${command} ${args.join(' ')}`)
+  const { status, stderr } = spawnSync(command, args, { cwd })
+  if (status === 0) return
+  throw new Error(`${command} ${args.join(' ')}: ${String(stderr).trim().split('\n').at(-1) ?? ''}`)
+}
