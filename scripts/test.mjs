@@ -9,8 +9,16 @@ import { checkNode, ensureBuilt, ensureInstalled, Refusal, ROOT, run } from './s
 
 const VENV = join(ROOT, '.venv')
 const PYTHON = join(VENV, 'bin', 'python')
-// What the torch-free part of the plugin and its tests import.
-const PACKAGES = ['grpcio>=1.66', 'numpy>=1.26', 'protobuf>=5', 'pytest>=8', 'pyyaml>=6']
+// What the torch-free part of the plugin and its tests import, and the clients of test/e2e.
+const PACKAGES = [
+  'anthropic>=0.50',
+  'grpcio>=1.66',
+  'numpy>=1.26',
+  'openai>=1.60',
+  'protobuf>=5',
+  'pytest>=8',
+  'pyyaml>=6',
+]
 const LEAST_PYTHON = '3.11'
 
 /** A virtual environment of the project; made again when the list of packages changes. */

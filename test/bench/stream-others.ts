@@ -5,8 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { repository } from './sidecar-process.ts'
-import { type Running, freePort, whenUp } from './stream-gateways.ts'
+import { type Running, freePort, repository, whenUp } from '../e2e/process.ts'
 
 export type Other = {
   readonly name: string

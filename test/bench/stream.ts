@@ -9,16 +9,10 @@
  */
 import { spawnSync } from 'node:child_process'
 import { loadavg } from 'node:os'
+import { type Running, repository } from '../e2e/process.ts'
 import { report } from './report.ts'
-import { repository } from './sidecar-process.ts'
 import { guardCpuUs, heapGrowth, heldBytes } from './stream-cost.ts'
-import {
-  type Running,
-  cpuSeconds,
-  residentBytes,
-  startCheckStream,
-  startUpstream,
-} from './stream-gateways.ts'
+import { cpuSeconds, residentBytes, startCheckStream, startUpstream } from './stream-gateways.ts'
 import { type Load, type Times, agentOf, quantile, run } from './stream-load.ts'
 import { startOthers } from './stream-others.ts'
 
