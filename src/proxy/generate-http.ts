@@ -23,6 +23,8 @@ export type Generation = {
   readonly requestId: string
   readonly dialect: Dialect
   readonly signal: AbortSignal
+  /** The request is here as a whole; throws when there is no place for it. */
+  readonly onArrived: () => void
   readonly onFirst: () => void
 }
 export type Finished = { readonly outcome: Outcome; readonly stream: boolean }
@@ -35,7 +37,9 @@ export async function generate(
   response: ServerResponse,
 ): Promise<Finished> {
   const { requestId, dialect, signal } = generation
-  const parsed = parseRequest(await readBody(request, parts.limits.bodyBytes), dialect)
+  const sent = await readBody(request, parts.limits.bodyBytes)
+  generation.onArrived()
+  const parsed = parseRequest(sent, dialect)
   const stream = parsed['stream'] === true
   const { headers } = request
   const remote = request.socket.remoteAddress ?? ''

@@ -13,6 +13,7 @@ import { generate } from './generate-http.ts'
 import { requestIdOf, toClientHeaders, toUpstreamHeaders } from './headers.ts'
 import type { Outcome, ProxyParts } from './parts.ts'
 import { toRoute } from './routes.ts'
+import { Running } from './running.ts'
 import type { Dialect, Route } from './routes.ts'
 
 export type Proxy = {
@@ -27,7 +28,7 @@ const HEADERS_MS = 10_000
 const KEEP_ALIVE_MS = 75_000
 
 export function createProxy(parts: ProxyParts): Proxy {
-  const running = new Map<string, AbortController>()
+  const running = new Running(parts.limits.requests)
   let draining = false
   const server = createServer(
     {
@@ -50,7 +51,7 @@ export function createProxy(parts: ProxyParts): Proxy {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeIdleConnections()
       const cut = setTimeout(() => {
-        for (const controller of running.values()) controller.abort()
+        running.abortAll()
         server.closeAllConnections()
       }, drainMs)
       await closed
@@ -83,7 +84,7 @@ const hostOf = (address: AddressInfo): string => {
 
 async function handle(
   parts: ProxyParts,
-  running: Map<string, AbortController>,
+  running: Running,
   draining: boolean,
   request: IncomingMessage,
   response: ServerResponse,
@@ -100,15 +101,16 @@ async function handle(
   })
   let firstByteMs: number | undefined
   const onFirst = (): void => void (firstByteMs = parts.now() - started)
-  const call = { requestId, signal: controller.signal, onFirst }
+  const onArrived = (): void => running.arrive(requestId)
+  const call = { requestId, signal: controller.signal, onArrived, onFirst }
   let finished: { outcome: Outcome; stream: boolean } = { outcome: 'failed', stream: false }
   try {
-    if (route.kind !== 'closed') enter(parts, running, requestId, controller)
+    if (route.kind !== 'closed') running.open(requestId, controller)
     finished = await perform(parts, route, call, request, response)
   } catch (error) {
     finished = { stream: false, outcome: fail(error, controller.signal, route, response) }
   } finally {
-    running.delete(requestId)
+    running.close(requestId)
     const ms = parts.now() - started
     const status = response.headersSent ? response.statusCode : 499
     const name = route.kind === 'closed' ? 'closed' : path
@@ -116,22 +118,11 @@ async function handle(
   }
 }
 
-function enter(
-  parts: ProxyParts,
-  running: Map<string, AbortController>,
-  requestId: string,
-  controller: AbortController,
-): void {
-  if (running.size >= parts.limits.requests) {
-    const most = parts.limits.requests
-    throw new GuardError('overloaded', `at most ${most} requests at once; try again`)
-  }
-  running.set(requestId, controller)
-}
-
 type Call = {
   readonly requestId: string
   readonly signal: AbortSignal
+  /** The request is here as a whole; throws when there is no place for it. */
+  readonly onArrived: () => void
   readonly onFirst: () => void
 }
 
@@ -160,6 +151,7 @@ async function pass(
 ): Promise<{ outcome: Outcome; stream: boolean }> {
   const method = request.method ?? 'GET'
   const body = method === 'POST' ? await readBody(request, parts.limits.bodyBytes) : undefined
+  call.onArrived()
   const headers = toUpstreamHeaders(request.headers, call.requestId, body)
   const { signal, onFirst } = call
   const base = { method, path: request.url ?? '/', headers, signal }
@@ -190,11 +182,7 @@ function fail(
 }
 
 /** Unique among running requests: the step plane follows a request by this name. */
-function uniqueId(
-  parts: ProxyParts,
-  running: ReadonlyMap<string, AbortController>,
-  request: IncomingMessage,
-): string {
+function uniqueId(parts: ProxyParts, running: Running, request: IncomingMessage): string {
   const asked = requestIdOf(request.headers)
   if (asked === undefined) return parts.newId()
   return running.has(asked) ? `${asked}-${parts.newId()}`.slice(0, 160) : asked

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { APICallError, type ToolSet, generateText, jsonSchema, streamText } from 'ai'
-import OpenAI from 'openai'
+import OpenAI, { PermissionDeniedError } from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { repository } from './process.ts'
@@ -100,7 +100,7 @@ describe('the OpenAI client for Node', () => {
   it('raises its own error for a refused prompt', async () => {
     for (const stream of [false, true]) {
       const failed = client.chat.completions.create({ ...ask(BLOCKED), stream })
-      await expect(failed).rejects.toThrow(OpenAI.PermissionDeniedError)
+      await expect(failed).rejects.toThrow(PermissionDeniedError)
       await expect(failed).rejects.toMatchObject({ code: 'content_policy_violation' })
     }
   })

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../src/stream/dialect.ts'
 import { createDialect } from '../../src/stream/dialects.ts'
@@ -20,11 +20,8 @@ describe('createTemplate', () => {
   const template = templateOf(frame(' the'))
 
   it('reads every text that a frame of the same shape can hold', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'grapheme' }), (text) => {
-        expect(template?.textOf(frame(text))).toBe(text)
-      }),
-    )
+    const texts = fc.sample(fc.string({ unit: 'grapheme' }), 200)
+    expect(texts.map((text) => template?.textOf(frame(text)))).toEqual(texts)
     expect(template?.textOf(frame('\u0000"\\\n'))).toBe('\u0000"\\\n')
   })
 
@@ -42,18 +39,17 @@ describe('createTemplate', () => {
       '","b":"',
       '\\u0041',
     )
-    fc.assert(
-      fc.property(fc.nat(data.length), fc.nat(6), fc.array(bytes), (at, cut, put) => {
-        const changed = data.slice(0, at) + put.join('') + data.slice(at + cut)
-        const text = template?.textOf(changed)
-        if (text === undefined) return
-        expect(read(changed)).toEqual({
-          ...read(data),
-          pieces: read(data).pieces.map((piece) => ({ ...piece, text })),
-        })
-      }),
-      { numRuns: 2000 },
-    )
+    const edits = fc.tuple(fc.nat(data.length), fc.nat(6), fc.array(bytes))
+    let accepted = 0
+    for (const [at, cut, put] of fc.sample(edits, 2000)) {
+      const changed = data.slice(0, at) + put.join('') + data.slice(at + cut)
+      const text = template?.textOf(changed)
+      if (text === undefined) continue
+      accepted++
+      const pieces = read(data).pieces.map((piece) => ({ ...piece, text }))
+      expect(read(changed)).toEqual({ ...read(data), pieces })
+    }
+    expect(accepted).toBeGreaterThan(5)
   })
 
   it.each([
