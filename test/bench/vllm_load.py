@@ -38,7 +38,8 @@ def serve(name, processors):
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", MODEL]
     command += ["--served-model-name", "demo", "--uds", str(FOLDER / f"{name}.sock")]
     command += ["--enforce-eager", "--dtype", "float32", "--max-model-len", "256"]
-    command += ["--max-num-seqs", "64"]
+    # One process for scheduler and worker, as vLLM has it where one GPU serves a model.
+    command += ["--max-num-seqs", "64", "--distributed-executor-backend", "uni"]
     if processors:
         command += ["--logits-processors", *processors]
     log = open(FOLDER / f"{name}.log", "w")
@@ -95,12 +96,14 @@ def say(text):
 
 
 def steps(rows):
-    """(added without waiting, waited) of every step with this many rows since the last call."""
+    """(added without waiting, waited, processor time) of every step with this many rows since the
+    last call."""
     time.sleep(0.2)
     lines = [line.split() for line in TIMES.read_text().splitlines()]
     TIMES.write_text("")
-    full = [x for x in lines if len(x) == 3 and int(x[0]) == rows]
-    return [float(a) - float(w) for _, a, w in full], [float(w) for _, _, w in full if float(w) > 0]
+    full = [[float(x) for x in line] for line in lines if len(line) == 4 and int(line[0]) == rows]
+    waits = [waited for _, _, waited, _ in full if waited > 0]
+    return [took - waited for _, took, waited, _ in full], waits, [worked for *_, worked in full]
 
 
 def main():
@@ -114,14 +117,15 @@ def main():
         TIMES.write_text("")
         result = {f"ratio_{n}": ratio(n) for n in (1, 8)}
         result["ratio_64"] = ratio(64)
-        added, _ = steps(64)
+        added, _, worked = steps(64)
         result["added_apply_us_p50"] = round(median(added), 1)
+        result["added_apply_cpu_us_p50"] = round(median(worked), 1)
         print("sync", flush=True)
         sys.stdin.readline()
         load("guarded", 64)
         TIMES.write_text("")
         result["sync_ratio_64"] = ratio(64)
-        _, waited = steps(64)
+        _, waited, _ = steps(64)
         result["sync_wait_us_p50"] = round(median(waited), 1) if waited else -1
         print(json.dumps(result), flush=True)
     finally:
