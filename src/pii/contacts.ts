@@ -1,11 +1,12 @@
-/** Detectors of e-mail addresses, IP addresses and phone numbers. */
-import { parsePhoneNumberFromString, type CountryCode } from 'libphonenumber-js/max'
+/** Detectors of e-mail addresses and IP addresses. */
 import type { Hit, Piece } from './finding.ts'
 
 const LOCAL = /[\p{L}\p{N}._%+'-]/u
 // RFC 5321 §4.5.3.1: 64 octets before the @, 255 after it.
 const LOCAL_MAX = 64
 const DOMAIN = /^(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.){1,8}\p{L}{2,24}/u
+
+const SHARED = /^(?:git|hg|svn)$/
 
 export function findEmails({ text }: Piece): Hit[] {
   const hits: Hit[] = []
@@ -17,7 +18,9 @@ export function findEmails({ text }: Piece): Hit[] {
     const domain = DOMAIN.exec(text.slice(at + 1, at + 256))?.[0]
     if (start === at || domain === undefined || text[at - 1] === '.') continue
     from = at + 1 + domain.length
-    hits.push({ type: 'email', start, end: from, confidence: 0.97 })
+    // `git@host` and its like are logins that everybody shares.
+    const shared = SHARED.test(text.slice(start, at))
+    hits.push({ type: 'email', start, end: from, confidence: shared ? 0.4 : 0.97 })
   }
   return hits
 }
@@ -30,18 +33,22 @@ const IPV6 = /(?<![0-9A-Za-z:.])[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?![0-9A-Za-
 function isIpv6(text: string): boolean {
   const halves = text.split('::')
   if (halves.length > 2 || !text.includes(':')) return false
+  // `Bad::Cafe` is a name in a program; an address without a digit is rarer than that.
+  if (!/\d/.test(text)) return false
   const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')))
   if (groups.some((g) => !/^[0-9A-Fa-f]{1,4}$/.test(g))) return false
   return halves.length === 2 ? groups.length < 8 && groups.length > 1 : groups.length === 8
 }
 
+/** Loopback, unspecified, netmasks: nobody's address. */
+const NOBODY = /^(?:127\.|0\.|255\.)|^::1?$/
 const VERSION = /(?:\bv|version|release|build)\s*[:=]?\s*$/i
 
 export function findIps({ text, before }: Piece): Hit[] {
   const hits: Hit[] = []
   for (const match of text.matchAll(IPV4)) {
     const near = (before + text.slice(0, match.index)).slice(-20)
-    const confidence = VERSION.test(near) ? 0.3 : 0.9
+    const confidence = VERSION.test(near) || NOBODY.test(match[0]) ? 0.3 : 0.9
     hits.push({ type: 'ip', start: match.index, end: match.index + match[0].length, confidence })
   }
   for (const match of text.matchAll(IPV6)) {
@@ -50,53 +57,8 @@ export function findIps({ text, before }: Piece): Hit[] {
       type: 'ip',
       start: match.index,
       end: match.index + match[0].length,
-      confidence: 0.9,
+      confidence: NOBODY.test(match[0]) ? 0.3 : 0.9,
     })
-  }
-  return hits
-}
-
-const CANDIDATE =
-  /(?<![\p{L}\p{N}.])(?:\+|00)?\(?\d[\d().\-–/ ]{5,24}\d(?:\s?(?:x|ext\.?)\s?\d{1,6})?(?![\p{L}\p{N}])/gu
-const CONTEXT =
-  /\b(phone|telephone|tel|mobile|cell|call|call me|fax|contact|whatsapp|sms|text me|dial|ring|answering|desk|office|number is|telefon|tel\.|handy|téléphone|teléfono|móvil|telefono|telefoon|hotline|reach)\b(?:[^\n]{0,30}|\W{0,4}\s{0,3})$/i
-const US_SHAPE =
-  /^(?:1[-. ])?(?:\(\d{3}\)\s?|\d{3}[-. ])\d{3}[-. ]\d{4}(?:\s?(?:x|ext\.?)\s?\d{1,6})?$/
-const COUNTRIES: readonly CountryCode[] = ['US', 'GB', 'DE', 'FR', 'ES', 'IT', 'NL', 'IN']
-const DATE = /^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|^\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}$/
-
-/** Confidence that `text` is a phone number; 0 when it is none. */
-function judgePhone(text: string, context: boolean): number {
-  const digits = text.replaceAll(/\D/g, '').length
-  if (digits < 7 || digits > 18 || DATE.test(text)) return 0
-  const international = text.startsWith('00') ? `+${text.slice(2)}` : text
-  if (international.startsWith('+')) {
-    const found = parsePhoneNumberFromString(international)
-    if (found?.isValid() === true) return 0.97
-    return found?.isPossible() === true ? 0.7 : context ? 0.5 : 0
-  }
-  if (US_SHAPE.test(text)) {
-    if (parsePhoneNumberFromString(text, 'US')?.isPossible() === true) return context ? 0.9 : 0.75
-  }
-  if (!context && !/^\(?0\d/.test(text)) return 0
-  const valid = COUNTRIES.some((c) => parsePhoneNumberFromString(text, c)?.isValid() === true)
-  if (valid) return context ? 0.85 : /[ ()/-]/.test(text) ? 0.6 : 0.4
-  return context ? 0.55 : 0
-}
-
-export function findPhones({ text, before }: Piece): Hit[] {
-  const hits: Hit[] = []
-  for (const match of text.matchAll(CANDIDATE)) {
-    const near = (before + text.slice(0, match.index)).slice(-60)
-    const confidence = judgePhone(match[0].trim(), CONTEXT.test(near))
-    if (confidence > 0) {
-      hits.push({
-        type: 'phone',
-        start: match.index,
-        end: match.index + match[0].length,
-        confidence,
-      })
-    }
   }
   return hits
 }

@@ -4,6 +4,7 @@ export const PII_TYPES = [
   'card',
   'iban',
   'us_ssn',
+  'us_itin',
   'uk_nino',
   'uk_nhs',
   'de_tax_id',
@@ -40,8 +41,13 @@ export type Hit = {
   readonly confidence: number
 }
 
-/** A piece of text and what stood before it, for words like "password:" or "tel". */
-export type Piece = { readonly text: string; readonly before: string }
+/** A piece of text and what stands beside it: words like "password:" before it or "fax" after it. */
+export type Piece = {
+  readonly text: string
+  readonly before: string
+  /** The next word, where it is known that the piece ends before it; else empty. */
+  readonly after: string
+}
 
 /** Covers letters and digits of `text` except the last `keep` of them; separators stay. */
 function cover(text: string, keep: number): string {

@@ -22,6 +22,8 @@ type Rule = {
   readonly judge: (compact: string, raw: string, context: boolean) => number
   /** Words that make a weak number a strong one; looked for before it. */
   readonly context?: RegExp
+  /** Words directly before it that make it something else. */
+  readonly unless?: RegExp
 }
 
 // Issuer ranges of ISO/IEC 7812 as the networks publish them, with the lengths they use.
@@ -37,11 +39,20 @@ const NETWORKS: readonly (readonly [RegExp, readonly number[]])[] = [
   [/^(1800|2131)/, [15]],
 ]
 
-function card(digits: string): number {
+const spaced = (raw: string): boolean => /[ .-]/.test(raw)
+
+/** One number in ten passes Luhn by chance, so unusual lengths need a word or groups beside it. */
+function card(digits: string, raw: string, context: boolean): number {
+  if (raw.includes('.') && !/^\d{4}(?:\.\d{4}){3}$/.test(raw)) return 0
   if (!luhn(digits) || /^(\d)\1+$/.test(digits)) return 0
-  return NETWORKS.some(([range, sizes]) => range.test(digits) && sizes.includes(digits.length))
-    ? 0.95
-    : 0
+  const known = NETWORKS.some(
+    ([range, sizes]) => range.test(digits) && sizes.includes(digits.length),
+  )
+  if (!known) return 0
+  if (context) return 0.97
+  const usual = digits.length >= 14 && digits.length <= 16
+  if (spaced(raw)) return usual ? 0.95 : 0.7
+  return usual ? 0.9 : 0.45
 }
 
 // SWIFT IBAN registry, release 99.
@@ -62,7 +73,15 @@ function ssn(digits: string, raw: string, context: boolean): number {
   if (area === '000' || area === '666' || area[0] === '9') return 0
   if (digits.slice(3, 5) === '00' || digits.slice(5) === '0000') return 0
   if (context) return 0.95
-  return raw.length === 11 ? 0.8 : 0
+  return raw.length < 11 ? 0 : raw.includes('-') ? 0.8 : 0.55
+}
+
+// IRS: the fourth and fifth digits of an ITIN are 50–65, 70–88, 90–92 or 94–99.
+const ITIN_GROUP = /^9\d\d(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])/
+
+function itin(digits: string, raw: string, context: boolean): number {
+  if (!ITIN_GROUP.test(digits)) return 0
+  return context ? 0.95 : raw.length === 11 && raw.includes('-') ? 0.75 : 0
 }
 
 function taxId(digits: string): boolean {
@@ -71,25 +90,33 @@ function taxId(digits: string): boolean {
   return Math.max(...counts) <= 3 && counts.filter((n) => n > 1).length === 1 && mod11_10(digits)
 }
 
-const spaced = (raw: string): boolean => /[ -]/.test(raw)
-
 const RULES: readonly Rule[] = [
   {
     type: 'card',
-    pattern: /(?<![\w.-])\d(?:[ -]?\d){11,18}(?!\w|[.-]\d)/g,
-    judge: (digits) => card(digits),
+    pattern: /(?<![\w.-])\d(?:[ .-]?\d){11,18}(?!\w|[.-]\d)/g,
+    context: /card|visa|maestro|mastercard|amex|\bcc\b|credit|debit|karte|carte|tarjeta|carta/i,
+    judge: card,
   },
   {
     type: 'us_ssn',
     pattern: /(?<![\d-])\d{3}([- ]?)\d{2}\1\d{4}(?![\d]|-\d)/g,
     context: /\b(ssn|social security|social)\b/i,
+    unless: /\b(?:suite|apt|apartment|unit|room|floor|box|no)\.? $/i,
     judge: ssn,
+  },
+  {
+    type: 'us_itin',
+    pattern: /(?<![\d-])9\d{2}([- ]?)\d{2}\1\d{4}(?![\d]|-\d)/g,
+    context: /\b(itin|taxpayer|tax id)/i,
+    judge: itin,
   },
   {
     type: 'uk_nino',
     pattern:
-      /(?<![A-Za-z0-9])[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D](?![A-Za-z0-9])/g,
-    judge: (text) => (/^(BG|GB|NK|KN|TN|NT|ZZ)/.test(text) ? 0 : 0.9),
+      /(?<![A-Za-z0-9])[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D](?![A-Za-z0-9])/gi,
+    context: /\b(?:ni|nino|national insurance|insurance)\b/i,
+    judge: (text, _raw, context) =>
+      /^(BG|GB|NK|KN|TN|NT|ZZ)/i.test(text) || (!context && /[a-z]/.test(text)) ? 0 : 0.9,
   },
   {
     type: 'uk_nhs',
@@ -112,14 +139,17 @@ const RULES: readonly Rule[] = [
   },
   {
     type: 'es_dni',
-    pattern: /(?<![A-Za-z0-9])(?:\d{8}|[XYZ]\d{7})[ -]?[A-HJ-NP-TV-Z](?![A-Za-z0-9])/g,
-    judge: (text) => (spanishLetter(text) ? 0.9 : 0),
+    pattern:
+      /(?<![A-Za-z0-9.])(?:\d{8}|\d{2}\.\d{3}\.\d{3}|[XYZ][ -]?\d{7})[ -]?[A-HJ-NP-TV-Z](?![A-Za-z0-9])/gi,
+    context: /\b(?:dni|nie|nif|documento)\b/i,
+    judge: (text, _raw, context) =>
+      spanishLetter(text.toUpperCase()) && (context || !/[a-z]/.test(text)) ? 0.9 : 0,
   },
   {
     type: 'it_cf',
     pattern:
-      /(?<![A-Za-z0-9])[A-Z]{6}[0-9LMNP-V]{2}[A-EHLMPRST][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z](?![A-Za-z0-9])/g,
-    judge: (text) => (codiceFiscale(text) ? 0.98 : 0),
+      /(?<![A-Za-z0-9])[A-Z]{6}[0-9LMNP-V]{2}[A-EHLMPRST][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z](?![A-Za-z0-9])/gi,
+    judge: (text) => (codiceFiscale(text.toUpperCase()) ? 0.98 : 0),
   },
   {
     type: 'nl_bsn',
@@ -147,9 +177,10 @@ const SEPARATORS = /[ .-]/g
 
 export function findNumbers(piece: Piece): Hit[] {
   const hits: Hit[] = []
-  for (const { type, pattern, judge, context } of RULES) {
+  for (const { type, pattern, judge, context, unless } of RULES) {
     for (const match of piece.text.matchAll(pattern)) {
       const near = piece.before + piece.text.slice(0, match.index)
+      if (unless?.test(near.slice(-60)) === true) continue
       const named = context?.test(near.slice(-60)) ?? false
       const confidence = judge(match[0].replaceAll(SEPARATORS, ''), match[0], named)
       if (confidence > 0) {

@@ -6,14 +6,20 @@
  * IBANs are written. Every piece is judged once, when it is complete, with the 64 characters before
  * it; so how the text arrived cannot matter. A word over MAX_WORD characters is cut there.
  */
-import { findEmails, findIps, findPhones } from './contacts.ts'
+import { findEmails, findIps } from './contacts.ts'
 import { mask, type Finding, type Hit, type Piece } from './finding.ts'
 import { findIbans, findNumbers } from './numbers.ts'
+import { PemState } from './pem.ts'
+import { findPhones } from './phones.ts'
 import { findSecrets, findUrlCredentials } from './secrets.ts'
 
 const MAX_WORD = 4096
 const MAX_CHAIN = 160
 const BEFORE = 64
+/** A longer word is no group of a number. */
+const MAX_GROUP = 80
+const MIN_SECRET = 6
+const BREAKS: ReadonlySet<string> = new Set(['\t', '\n', '\r', '\v', '\f'])
 
 export type PiiScanner = {
   /** Findings that the new text completes, in order. */
@@ -25,13 +31,39 @@ export type PiiScanner = {
 }
 
 const isSpace = (code: number): boolean =>
-  code === 32 || (code >= 9 && code <= 13) || code === 0xa0 || code === 0x3000
+  code === 32 ||
+  (code >= 9 && code <= 13) ||
+  code === 0xa0 ||
+  (code >= 0x2000 && code <= 0x200a) ||
+  code === 0x202f ||
+  code === 0x3000
 
 /** A word that may be one group of a number: the next word may belong to it. */
 const CHAIN =
-  /^(?:["'([]*(?:[A-Za-z_]{1,24}[:=#]+)?["'([+]*[\d().\-–/+]{0,24}\d[\d().\-–/]{0,24}|["'([]*[A-Z0-9]{1,4}|\+|(?:x|ext\.?))$/
+  /^(?:["'([]{0,3}(?:[A-Za-z_]{1,24}[:=#]{1,3})?["'([+]{0,3}[\d().\-–/+]{0,24}\d[\d().\-–/]{0,24}|["'([]{0,3}[A-Z0-9]{1,4}|\+|(?:x|ext\.?))$/
+/** An IBAN is written in groups of four of either case: behind its head short words may belong to it. */
+const IBAN_HEAD = /^["'([]{0,3}[A-Za-z]{2}\d{2}(?: |$)/
+const IBAN_GROUP = /^[A-Za-z0-9]{1,4}$/
 const NUMBER_HINT = /\d/
-const SECRET_HINT = /[_\-:=./+]|[A-Za-z0-9]{16}/
+
+// Digits of other widths and scripts, and the dashes and spaces that typesetting puts into numbers.
+const FOLDED = /[^\x20-\x7e]/
+const ZEROES = [0xff10, 0x0660, 0x06f0, 0x0966]
+
+/** The same length, so that offsets hold. */
+function fold(text: string): string {
+  if (!FOLDED.test(text)) return text
+  return text.replaceAll(
+    /[\u0660-\u06f9\u0966-\u096f\uff0d-\uff20\u00a0\u2000-\u2015\u202f\u2212\u3000]/g,
+    (c) => {
+      const code = c.charCodeAt(0)
+      const zero = ZEROES.find((z) => code >= z && code < z + 10)
+      if (zero !== undefined) return String(code - zero)
+      if (code >= 0xff0d) return String.fromCharCode(code - 0xfee0)
+      return isSpace(code) ? ' ' : code >= 0x2010 ? '-' : c
+    },
+  )
+}
 
 class Scanner implements PiiScanner {
   /** Complete words that the next one may continue, then the open word. */
@@ -40,7 +72,7 @@ class Scanner implements PiiScanner {
   #wordAt = 0
   #before = ''
   #total = 0
-  #pem = false
+  readonly #pem = new PemState()
 
   get openFrom(): number {
     return this.#total - this.#piece.length
@@ -74,8 +106,6 @@ class Scanner implements PiiScanner {
   }
 
   #take(text: string): void {
-    if (text.length === 0) return
-    // A word that cannot be part of a chain ends the chain before it.
     this.#piece += text
     this.#total += text.length
   }
@@ -89,16 +119,9 @@ class Scanner implements PiiScanner {
       this.#pass(space)
       return
     }
-    const chains = CHAIN.test(word)
-    if (this.#wordAt > 0 && !mayEnd(word) && !chains) {
-      // The word is no part of the number before it: judge both, one after the other.
-      const rest = this.#piece.slice(this.#wordAt)
-      this.#piece = this.#piece.slice(0, this.#wordAt)
-      this.#judgePiece(found, this.#total - rest.length)
-      this.#piece = rest
-      this.#wordAt = 0
-    }
-    if (chains && space === ' ' && this.#piece.length < MAX_CHAIN) {
+    const chains = this.#chains(word)
+    if (!chains) this.#splitWord(found)
+    if (chains && isSpace(space.charCodeAt(0)) && !BREAKS.has(space) && this.#hasRoom()) {
       this.#piece += space
       this.#total += 1
       this.#wordAt = this.#piece.length
@@ -108,29 +131,41 @@ class Scanner implements PiiScanner {
     this.#pass(space)
   }
 
+  #hasRoom(): boolean {
+    return this.#piece.length < MAX_CHAIN
+  }
+
+  #chains(word: string): boolean {
+    if (word.length > MAX_GROUP) return false
+    if (CHAIN.test(fold(word)) || IBAN_HEAD.test(word)) return true
+    return IBAN_GROUP.test(word) && IBAN_HEAD.test(this.#piece)
+  }
+
+  /** The open word is no part of the number before it: judges what is before, and keeps the word. */
+  #splitWord(found: Finding[]): void {
+    const word = this.#piece.slice(this.#wordAt)
+    if (this.#wordAt === 0 || word === '' || mayEnd(fold(word))) return
+    this.#piece = this.#piece.slice(0, this.#wordAt)
+    this.#judgePiece(found, this.#total - word.length, word)
+    this.#piece = word
+  }
+
   #pass(space: string): void {
     this.#before = (this.#before + space).slice(-BEFORE)
     this.#total += 1
   }
 
   #judge(found: Finding[]): void {
-    if (this.#wordAt > 0 && this.#wordAt < this.#piece.length) {
-      const word = this.#piece.slice(this.#wordAt)
-      if (!mayEnd(word) && !CHAIN.test(word)) {
-        this.#piece = this.#piece.slice(0, this.#wordAt)
-        this.#judgePiece(found, this.#total - word.length)
-        this.#piece = word
-      }
-    }
-    this.#judgePiece(found, this.#total)
+    if (!this.#chains(this.#piece.slice(this.#wordAt))) this.#splitWord(found)
+    this.#judgePiece(found, this.#total, '')
   }
 
-  /** Judges `#piece`, which ends at `end`, and makes it past. */
-  #judgePiece(found: Finding[], end: number): void {
+  /** Judges `#piece`, which ends at `end` and before `after`, and makes it past. */
+  #judgePiece(found: Finding[], end: number, after: string): void {
     const text = this.#piece
     if (text.length > 0) {
       const base = end - text.length
-      const hits = this.#hits({ text, before: this.#before })
+      const hits = this.#hits({ text: fold(text), before: this.#before, after })
       for (const hit of hits) {
         const masked = mask(hit.type, text.slice(hit.start, hit.end))
         found.push({ ...hit, start: base + hit.start, end: base + hit.end, masked })
@@ -142,29 +177,22 @@ class Scanner implements PiiScanner {
   }
 
   #hits(piece: Piece): Hit[] {
-    const { text } = piece
-    const hits: Hit[] = []
-    if (text.includes('-----END')) this.#pem = false
-    if (this.#pem || SECRET_HINT.test(text) || text.length >= 6) {
-      hits.push(...findSecrets(piece, this.#pem))
-    }
-    // RFC 7468: the header's last word; its first is at most 40 characters back.
-    if (text.endsWith('KEY-----') && /-----BEGIN.*PRIVATE/.test(piece.before + text)) {
-      this.#pem = true
-    }
+    const { text, before } = piece
+    const hits: Hit[] = this.#pem.take(text, before)
+    if (text.length >= MIN_SECRET) hits.push(...findSecrets(piece))
     if (text.includes('@')) hits.push(...findUrlCredentials(piece), ...findEmails(piece))
     if (NUMBER_HINT.test(text)) {
       hits.push(...findIbans(piece), ...findNumbers(piece), ...findIps(piece), ...findPhones(piece))
-    } else if (text.includes('::')) {
-      hits.push(...findIps(piece))
     }
     return withoutOverlap(hits)
   }
 }
 
-/** A last group with closing punctuation: "1111." or "1111)". */
+/** A last group with closing punctuation, or with the name of the line: "1111.", "1111)", "38-Fax". */
+const TAIL = /(?:-[A-Za-z]{2,12})?[.,;:!?)\]"'}>\\]{0,8}$/
+
 function mayEnd(word: string): boolean {
-  return CHAIN.test(word.replace(/[.,;:!?)\]"'}>]+$/, ''))
+  return word.length <= MAX_GROUP && CHAIN.test(word.replace(TAIL, ''))
 }
 
 const size = (hit: Hit): number => hit.end - hit.start

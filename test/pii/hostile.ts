@@ -1,0 +1,22 @@
+/** What is repeated to find a detector that reads its input more than once; tests and bench use it. */
+export const HOSTILE: readonly string[] = [
+  '1',
+  '@',
+  'a@',
+  '1 ',
+  '1-',
+  '(',
+  '( ',
+  'A1',
+  ':',
+  '1.',
+  '1.1.1.1 ',
+  'AB12 ',
+  '+1',
+  'sk-',
+  'password=',
+  'a://b:',
+  'eyJ',
+  'eyJaaaaaaaaa.',
+  '-----BEGIN PRIVATE KEY-----',
+]
