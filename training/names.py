@@ -23,7 +23,7 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 import names_card  # noqa: E402
-from names_data import LABELS, Row, build  # noqa: E402
+from names_data import LABELS, PRODUCT, Row, build  # noqa: E402
 from units import BUCKETS, SLOTS, cut, features  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -170,7 +170,10 @@ def export(model: Tagger, temperature: float, folder: Path) -> None:
     torch.onnx.export(Exported(model.eval(), temperature), (torch.randint(1, 99, (9, SLOTS), dtype=torch.int32),), str(path), input_names=["features"],
                       output_names=["logits"], dynamic_axes={"features": {0: "units", 1: "slots"}, "logits": {0: "units"}}, opset_version=17, dynamo=False)
     onnx.checker.check_model(str(path))
-    config = {"kind": "tagger", "labels": LABELS, "slots": SLOTS, "buckets": BUCKETS, "window_units": WINDOW, "overlap_units": OVERLAP}
+
+
+def describe(folder: Path) -> None:
+    config = {"kind": "tagger", "labels": [PRODUCT[label] for label in LABELS], "slots": SLOTS, "buckets": BUCKETS, "window_units": WINDOW, "overlap_units": OVERLAP}
     (folder / "config.json").write_text(json.dumps(config) + "\n")
 
 
@@ -202,6 +205,7 @@ def main() -> None:
         temperature = temperature_of(model, [w for name in held for row in held[name] for w in windows(encode(row))])
         export(model, temperature, folder)
         print(f"temperature {temperature:.2f}, {time.time() - begin:.0f} s", flush=True)
+    describe(folder)
     names_card.write(folder, held, encode, (WINDOW, OVERLAP), len(rows))
     if not args.quick:
         register(folder)

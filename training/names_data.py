@@ -20,6 +20,8 @@ from faker import Faker
 from sources import data_root, jsonl, open_text
 
 LABELS = ["O", "PER", "ADDRESS", "LOC", "ORG"]
+# What the product calls them: `pii_detector` reports the first two.
+PRODUCT = {"O": "O", "PER": "name", "ADDRESS": "address", "LOC": "place", "ORG": "organisation"}
 Span = tuple[int, int, str]
 Row = tuple[str, list[Span]]
 

@@ -1,20 +1,21 @@
 /**
  * `checkstream calibrate --model FOLDER --traffic FILE --fpr 0.005 [--out FILE]`: thresholds from the
  * site's own traffic. Every row that is not labelled 1 counts as benign. The artefact names the
- * digests of model and data; beside a model as `calibration.json` it is loaded with it.
+ * digests of model and data and the version of this program; beside a model as `calibration.json` it
+ * is loaded with it, gives policies their `false_positive_rate`, and is what drift is measured against.
  */
 import { writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { calibrateHead, type Calibration } from './calibration.ts'
+import { binomialUpper, calibrateHead, type Calibration } from './calibration.ts'
 import { readLabelled } from './labelled-file.ts'
 import { openScorer } from './scoring-process.ts'
 
 const USAGE =
   'checkstream calibrate --model FOLDER --traffic FILE [--fpr 0.005] [--head LABEL]... [--out FILE]'
 
-/** Runs the command; gives the exit code. */
-export async function runCalibrate(argv: readonly string[]): Promise<number> {
+/** Runs the command of this `version` of the program; gives the exit code. */
+export async function runCalibrate(argv: readonly string[], version: string): Promise<number> {
   const { values } = parseArgs({
     args: [...argv],
     options: {
@@ -31,23 +32,25 @@ export async function runCalibrate(argv: readonly string[]): Promise<number> {
     return 2
   }
   const { rows, digest } = readLabelled(values.traffic)
+  const benign = rows.filter((row) => row.label === 0)
   const scorer = await openScorer(values.model)
   try {
     const { folder } = scorer
     const heads = values.head ?? folder.config.labels
     const scores = new Map(heads.map((head) => [head, [] as number[]]))
-    for (const row of rows.filter((r) => r.label === 0)) {
+    for (const row of benign) {
       const { best } = await scorer.score(row.text)
       for (const head of heads) scores.get(head)?.push(best.get(head) ?? 0)
     }
-    const source = `${basename(values.traffic)}, ${rows.length} rows, target ${target}`
+    const source = `${basename(values.traffic)}, ${benign.length} benign texts, target ${target}`
     const artefact: Calibration = {
       format: 1,
       model_digest: folder.digest,
       data_digest: digest,
       made: new Date().toISOString(),
+      tool: `checkstream calibrate ${version}`,
       heads: Object.fromEntries(
-        [...scores].map(([head, benign]) => [head, calibrateHead(benign, target, source)]),
+        [...scores].map(([head, own]) => [head, calibrateHead(own, target, source)]),
       ),
     }
     const out = values.out ?? join(values.model, 'calibration.json')
@@ -55,6 +58,12 @@ export async function runCalibrate(argv: readonly string[]): Promise<number> {
     for (const [head, found] of Object.entries(artefact.heads)) {
       process.stdout.write(
         `${head.padEnd(20)} threshold ${found.threshold.toFixed(4)}  false positives ${found.observed_fpr.toFixed(5)}, at most ${found.upper_fpr.toFixed(5)} (95 %)\n`,
+      )
+    }
+    const floor = binomialUpper(0, benign.length)
+    if (floor > target) {
+      process.stdout.write(
+        `${benign.length} texts cannot show a rate of ${target}: without one false positive it may be up to ${floor.toFixed(4)}\n`,
       )
     }
     return 0

@@ -9,13 +9,24 @@ const headSchema = z.strictObject({
   threshold: z.number().min(0).max(1),
   /** False-positive rate that the threshold was chosen for. */
   target_fpr: z.number().min(0).max(1),
-  /** Rate seen on the calibration texts, and the upper 95 % bound of the true one (Wilson). */
+  /** Rate seen on the calibration texts, and the upper 95 % bound of the true one. */
   observed_fpr: z.number().min(0).max(1),
   upper_fpr: z.number().min(0).max(1),
   benign: z.int().nonnegative(),
   source: z.string(),
   /** Scores at the QUANTILES of benign traffic: what drift is measured against. */
   quantiles: z.array(z.number()),
+  /** Thresholds for further rates, each with what was seen and the bound. */
+  points: z
+    .array(
+      z.strictObject({
+        rate: z.number().gt(0).max(1),
+        threshold: z.number().min(0).max(1),
+        observed: z.number().min(0).max(1),
+        upper: z.number().min(0).max(1),
+      }),
+    )
+    .optional(),
 })
 
 const calibrationSchema = z.strictObject({
@@ -23,6 +34,8 @@ const calibrationSchema = z.strictObject({
   model_digest: z.string(),
   data_digest: z.string(),
   made: z.string(),
+  /** Program and version, where `checkstream calibrate` made it from a site's own traffic. */
+  tool: z.string().optional(),
   heads: z.record(z.string(), headSchema),
 })
 
@@ -53,6 +66,33 @@ export function wilson(hits: number, count: number): readonly [number, number] {
   return [Math.max(0, (middle - half) / base), Math.min(1, (middle + half) / base)]
 }
 
+/** P(X ≤ hits) of a binomial: terms from their logarithms, so that no factorial overflows. */
+function binomialAtMost(hits: number, count: number, p: number): number {
+  const [logP, logQ] = [Math.log(p), Math.log1p(-p)]
+  let logTerm = count * logQ
+  let sum = Math.exp(logTerm)
+  for (let k = 1; k <= hits; k++) {
+    logTerm += Math.log((count - k + 1) / k) + logP - logQ
+    sum += Math.exp(logTerm)
+  }
+  return Math.min(1, sum)
+}
+
+/**
+ * The exact upper 95 % bound of a rate (Clopper and Pearson, 1934): the largest rate under which
+ * seeing so few has a chance of 5 %. With none of n it is about 3 / n.
+ */
+export function binomialUpper(hits: number, count: number): number {
+  if (hits >= count) return 1
+  let [low, high] = [hits / count, 1]
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2
+    if (binomialAtMost(hits, count, middle) > 0.05) low = middle
+    else high = middle
+  }
+  return high
+}
+
 /** Nearest-rank quantile of sorted numbers. */
 export function quantile(sorted: ArrayLike<number>, q: number): number {
   if (sorted.length === 0) return 0
@@ -75,15 +115,21 @@ export function thresholdFor(
       `calibration: expected at least 20 benign texts, got ${benign.length}`,
     )
   }
+  if (benign.some((score) => !(score >= 0 && score <= 1))) {
+    throw new GuardError('model_invalid', 'calibration: expected scores from 0 to 1')
+  }
   const sorted = benign.toSorted((a, b) => b - a)
   const bar = Math.min(1, (sorted[allowed] ?? 0) + 1e-6)
   const hits = benign.filter((score) => score >= bar).length
   return {
     threshold: bar,
     observed_fpr: hits / benign.length,
-    upper_fpr: wilson(hits, benign.length)[1],
+    upper_fpr: binomialUpper(hits, benign.length),
   }
 }
+
+/** Rates whose thresholds an artefact always has, so that policies may name them. */
+export const RATES = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1] as const
 
 export function calibrateHead(
   benign: readonly number[],
@@ -97,5 +143,10 @@ export function calibrateHead(
     benign: benign.length,
     source,
     quantiles: QUANTILES.map((q) => quantile(sorted, q)),
+    points: RATES.map((rate) => {
+      const found = thresholdFor(benign, rate)
+      const { threshold, observed_fpr: observed, upper_fpr: upper } = found
+      return { rate, threshold, observed, upper }
+    }),
   }
 }

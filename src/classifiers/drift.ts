@@ -3,8 +3,8 @@
  *
  * Live scores fall into 512 bins with exponential forgetting, so memory is constant and old traffic
  * fades. A quantile is compared on the scale of ranks: the share of live scores above the score that
- * calibration had at quantile q should be 1 − q. Alarm when it is off by more than the sampling error
- * and `tolerance` allow.
+ * calibration had at quantile q should be 1 − q. Alarm when it is off, up or down, by more than the
+ * sampling error and `tolerance` allow.
  */
 import { QUANTILES, type HeadCalibration } from './calibration.ts'
 
@@ -59,8 +59,68 @@ export class DriftMonitor {
     })
     const drifted = shares.some(({ wanted, got }) => {
       const error = 4 * Math.sqrt((wanted * (1 - wanted)) / Math.max(1, effective))
-      return got > wanted * this.#tolerance + error
+      return got > wanted * this.#tolerance + error || got < wanted / this.#tolerance - error
     })
     return { drifted: this.#seen >= 200 && drifted, seen: this.#seen, shares }
+  }
+}
+
+/** A label whose live scores left, or came back to, what its calibration saw. */
+export type DriftChange = {
+  readonly label: string
+  readonly model: string
+  readonly report: DriftReport
+}
+
+export type DriftState = { readonly model: string; readonly label: string } & DriftReport
+
+/** How many scores lie between two judgements of one label. */
+const CHECK_EVERY = 100
+
+/**
+ * Drift of all labels of one model. `changed` is told once when an alarm begins and once when it
+ * ends. Memory is one monitor a label.
+ */
+export class DriftWatch {
+  readonly #model: string
+  readonly #changed: (change: DriftChange) => void
+  readonly #monitors: ReadonlyMap<string, DriftMonitor>
+  readonly #seen = new Map<string, number>()
+  readonly #alarms = new Set<string>()
+
+  constructor(
+    model: string,
+    heads: Readonly<Record<string, HeadCalibration>>,
+    changed: (change: DriftChange) => void,
+  ) {
+    this.#model = model
+    this.#changed = changed
+    this.#monitors = new Map(
+      Object.entries(heads).map(([label, head]) => [label, new DriftMonitor(head)]),
+    )
+  }
+
+  /** The score of one text: the highest of its windows or positions, as calibration counts it. */
+  record(label: string, score: number): void {
+    const monitor = this.#monitors.get(label)
+    if (monitor === undefined) return
+    monitor.record(score)
+    const seen = (this.#seen.get(label) ?? 0) + 1
+    this.#seen.set(label, seen)
+    if (seen % CHECK_EVERY !== 0) return
+    const report = monitor.report()
+    if (report.drifted === this.#alarms.has(label)) return
+    if (report.drifted) this.#alarms.add(label)
+    else this.#alarms.delete(label)
+    this.#changed({ label, model: this.#model, report })
+  }
+
+  states(): DriftState[] {
+    return [...this.#monitors].map(([label, monitor]) => ({
+      model: this.#model,
+      label,
+      ...monitor.report(),
+      drifted: this.#alarms.has(label),
+    }))
   }
 }

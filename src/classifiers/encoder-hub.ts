@@ -13,7 +13,7 @@ import type { ClassifyResult, TextClassifier, Verdict } from '../model/verdict.t
 import type { WorkerAnswer, WorkerData, WorkerReply } from './encoder-worker.ts'
 import type { ModelFolder } from './models-file.ts'
 import { PriorityQueue, type Priority } from './queue.ts'
-import { BudgetMeter } from './registry.ts'
+import { BudgetGate, type OverBudget } from './registry.ts'
 
 export type EncoderOptions = {
   /** Name in verdicts. */
@@ -23,6 +23,8 @@ export type EncoderOptions = {
   readonly queueBound?: number
   /** Texts that one worker takes at a time. */
   readonly batchTexts?: number
+  /** What being past the tier's budget means; `report` unless given. */
+  readonly overBudget?: OverBudget
 }
 
 export type EncoderStats = {
@@ -32,8 +34,10 @@ export type EncoderStats = {
   readonly failed: number
   /** Milliseconds per window, 95th percentile over the last runs. */
   readonly windowMsP95: number
-  /** The tier's budget is exceeded: verdicts are still given, and this is counted and shown. */
+  /** The tier's budget is exceeded; what that means is `EncoderOptions.overBudget`. */
   readonly overBudget: boolean
+  /** Requests that were late because of it. */
+  readonly refused: number
 }
 
 export type Encoder = TextClassifier & {
@@ -60,7 +64,7 @@ class EncoderHub implements Encoder {
   readonly #queue: PriorityQueue<Job>
   readonly #batchTexts: number
   readonly #seats: Seat[] = []
-  readonly #meter = new BudgetMeter('B')
+  readonly #gate: BudgetGate
   #answered = 0
   #late = 0
   #failed = 0
@@ -70,6 +74,7 @@ class EncoderHub implements Encoder {
     this.digest = folder.digest
     this.#folder = folder
     this.#name = options.name
+    this.#gate = new BudgetGate('B', options.overBudget ?? 'report')
     this.#queue = new PriorityQueue(options.queueBound ?? 512)
     this.#batchTexts = options.batchTexts ?? 8
   }
@@ -100,6 +105,10 @@ class EncoderHub implements Encoder {
         this.#queue.remove(job)
         job.settle({ kind: 'late' })
       }, options.deadlineMs)
+      if (!this.#gate.admits()) {
+        job.settle({ kind: 'late' })
+        return
+      }
       if (this.#seats.every((seat) => seat.dead)) {
         job.settle({ kind: 'failed', reason: 'no worker is left' })
         return
@@ -116,8 +125,9 @@ class EncoderHub implements Encoder {
       answered: this.#answered,
       late: this.#late,
       failed: this.#failed,
-      windowMsP95: this.#meter.p95,
-      overBudget: this.#meter.over,
+      windowMsP95: this.#gate.meter.p95,
+      overBudget: this.#gate.meter.over,
+      refused: this.#gate.refused,
     }
   }
 
@@ -159,7 +169,7 @@ class EncoderHub implements Encoder {
     if (reply.kind !== 'answers') return
     const { jobs } = seat
     seat.jobs = []
-    if (reply.windows > 0) this.#meter.record(reply.ms / reply.windows)
+    if (reply.windows > 0) this.#gate.meter.record(reply.ms / reply.windows)
     for (const [i, job] of jobs.entries()) job.settle(this.#result(reply.answers[i]))
     this.#dispatch()
   }

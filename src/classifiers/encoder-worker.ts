@@ -14,12 +14,13 @@ import { GuardError, invariant } from '../model/errors.ts'
 import type { ModelConfig } from './model-config.ts'
 import { bestOf, probabilities, spansOf, type Score } from './scores.ts'
 import { openSession } from './session-onnx.ts'
+import { openTagger, type Tagger, type TaggerConfig } from './tagger-onnx.ts'
 import type { EmojiNames } from './text.ts'
 import { batchesOf, windowsOf, type TokenWord, type Window } from './windows.ts'
 import { WordIds } from './word-ids.ts'
 
-export type EncoderConfig = Exclude<ModelConfig, { kind: 'stream' }>
-export type WorkerData = { readonly path: string; readonly config: EncoderConfig }
+export type EncoderConfig = Extract<ModelConfig, { kind: 'sequence' | 'token' }>
+export type WorkerData = { readonly path: string; readonly config: EncoderConfig | TaggerConfig }
 export type WorkerRequest = { readonly id: number; readonly texts: readonly string[] }
 export type WorkerAnswer =
   | { readonly kind: 'scores'; readonly scores: readonly Score[] }
@@ -142,7 +143,7 @@ class Encoder {
         kind === 'token' ? this.#wordLogits(words, window, logits) : [{ ...window, logits }]
       for (const { start, end, logits: own } of parts) {
         const found = probabilities(own, activation)
-        if (found === undefined) return { kind: 'failed', reason: 'scores are not numbers' }
+        if (found === undefined) return NOT_NUMBERS
         judged.push({ start, end, values: found })
       }
     }
@@ -188,7 +189,40 @@ function checkVocabulary(path: string): void {
   }
 }
 
-async function load({ path, config }: WorkerData): Promise<Encoder> {
+/** A model that runs here, whichever kind it is. */
+type Runner = Pick<Encoder, 'answer'>
+
+async function load({ path, config }: WorkerData): Promise<Runner> {
+  return config.kind === 'tagger'
+    ? taggerRunner(await openTagger(path, config))
+    : loadEncoder(path, config)
+}
+
+/** Texts are tagged one by one: a text that cannot be fails alone. */
+function taggerRunner(tagger: Tagger): Runner {
+  return {
+    async answer(texts) {
+      const answers: WorkerAnswer[] = []
+      let windows = 0
+      for (const text of texts) {
+        try {
+          const found = await tagger.tag(text)
+          windows += found?.windows ?? 0
+          answers.push(found === undefined ? NOT_NUMBERS : { kind: 'scores', scores: found.scores })
+        } catch (error) {
+          answers.push({ kind: 'failed', reason: messageOf(error) })
+        }
+      }
+      return { answers, windows }
+    },
+  }
+}
+
+const NOT_NUMBERS: WorkerAnswer = { kind: 'failed', reason: 'scores are not numbers' }
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error)
+
+async function loadEncoder(path: string, config: EncoderConfig): Promise<Encoder> {
   checkVocabulary(path)
   env.allowRemoteModels = false
   env.localModelPath = dirname(path)
@@ -219,7 +253,7 @@ async function serve(): Promise<void> {
   const port = parentPort
   invariant(port !== null, 'encoder-worker runs in a worker thread')
   const reply = (message: WorkerReply): void => port.postMessage(message)
-  let encoder: Encoder
+  let encoder: Runner
   try {
     encoder = await load(workerData as WorkerData)
   } catch (error) {
@@ -239,7 +273,7 @@ async function serve(): Promise<void> {
         const { answers, windows } = await encoder.answer(texts)
         reply({ kind: 'answers', id, answers, windows, ms: performance.now() - begin })
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error)
+        const reason = messageOf(error)
         const answers = texts.map((): WorkerAnswer => ({ kind: 'failed', reason }))
         reply({ kind: 'answers', id, answers, windows: 0, ms: performance.now() - begin })
       }

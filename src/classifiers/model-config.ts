@@ -1,8 +1,9 @@
 /**
  * What a model folder's `config.json` says, in our form: our own models and Hugging Face style ones.
  *
- * Kinds: `stream` (state in, state out), `sequence` (one set of labels a window) and `token` (labels
- * at every token, BIO prefixes are dropped). How logits become probabilities is decided here once.
+ * Kinds: `stream` (state in, state out), `tagger` (labels at every unit), `sequence` (one set of labels
+ * a window) and `token` (labels at every token, BIO prefixes are dropped). How logits become
+ * probabilities is decided here once.
  */
 import { z } from 'zod'
 import { GuardError } from '../model/errors.ts'
@@ -13,6 +14,12 @@ export type ModelConfig =
       readonly labels: readonly string[]
       readonly state: number
       readonly start: readonly number[]
+    }
+  | {
+      readonly kind: 'tagger'
+      readonly labels: readonly string[]
+      readonly windowUnits: number
+      readonly overlapUnits: number
     }
   | {
       readonly kind: 'sequence' | 'token'
@@ -33,6 +40,20 @@ const streamSchema = z.strictObject({
   buckets: z.literal(65536),
   start: z.array(z.number()),
 })
+
+const taggerSchema = z
+  .strictObject({
+    kind: z.literal('tagger'),
+    labels: z.array(z.string()).min(2),
+    slots: z.literal(34),
+    buckets: z.literal(65536),
+    window_units: z.int().min(8).max(4096),
+    overlap_units: z.int().min(0),
+  })
+  .refine((c) => c.overlap_units < c.window_units, {
+    path: ['overlap_units'],
+    error: 'expected less than window_units',
+  })
 
 // Hugging Face configs carry dozens of keys that do not concern us: unknown keys are allowed here.
 const hfSchema = z.object({
@@ -60,7 +81,14 @@ function invalid(place: string, error: z.ZodError): GuardError {
 }
 
 export function parseModelConfig(value: unknown, place: string): ModelConfig {
-  if (typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'stream') {
+  const own = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : ''
+  if (own === 'tagger') {
+    const found = taggerSchema.safeParse(value)
+    if (!found.success) throw invalid(place, found.error)
+    const { kind, labels, window_units: windowUnits, overlap_units: overlapUnits } = found.data
+    return { kind, labels, windowUnits, overlapUnits }
+  }
+  if (own === 'stream') {
     const found = streamSchema.safeParse(value)
     if (!found.success) throw invalid(place, found.error)
     const { labels, state, start } = found.data

@@ -29,7 +29,12 @@ const registrySchema = z.strictObject({
   /** Policy name → label of the model in tier A and in tier B. */
   names: z.record(
     z.string(),
-    z.strictObject({ label: z.string(), models: z.array(z.string()).min(1) }),
+    z.strictObject({
+      label: z.string(),
+      /** Further labels that the name stands for: `pii_detector` is names and addresses. */
+      labels: z.array(z.string()).min(1).optional(),
+      models: z.array(z.string()).min(1),
+    }),
   ),
 })
 
@@ -62,6 +67,17 @@ export function labelOf(registry: Registry, name: string): string {
   throw new GuardError('config_invalid', `classifier ${name}: expected one of ${known}`)
 }
 
+/** Models that may serve: tier C is too slow to stand in the way of anything. */
+export function servable(registry: Registry, name: string): RegistryEntry {
+  const entry = registry.models[name]
+  if (entry === undefined) {
+    const known = Object.keys(registry.models).toSorted().join(', ')
+    throw new GuardError('config_invalid', `model ${name}: expected one of ${known}`)
+  }
+  if (entry.tier !== 'C') return entry
+  throw new GuardError('config_invalid', `model ${name}: tier C is for eval and calibrate only`)
+}
+
 /**
  * Watches a model's times against its tier's budget over the last `size` runs. `over` holds when
  * the 95th percentile is past the budget; what happens then is the rule's `on_failure`.
@@ -88,5 +104,36 @@ export class BudgetMeter {
   /** Needs 20 runs, so that a cold start condemns nobody. */
   get over(): boolean {
     return this.#count >= 20 && this.p95 > this.#budgetMs
+  }
+}
+
+/** What happens to a model that is past its budget: it is shown, or what it is asked counts as late. */
+export type OverBudget = 'report' | 'late'
+
+const PROBE_EVERY = 20
+
+/**
+ * Enforces a budget. A model that is kept from work is never measured again, so one request in
+ * PROBE_EVERY goes through; when the times are good again, all do.
+ */
+export class BudgetGate {
+  readonly meter: BudgetMeter
+  readonly #over: OverBudget
+  #refused = 0
+
+  constructor(tier: Tier, over: OverBudget) {
+    this.meter = new BudgetMeter(tier)
+    this.#over = over
+  }
+
+  /** False: the model is not to be asked, and the rule's `on_failure` decides. */
+  admits(): boolean {
+    if (this.#over === 'report' || !this.meter.over) return true
+    this.#refused++
+    return this.#refused % PROBE_EVERY === 0
+  }
+
+  get refused(): number {
+    return this.#refused
   }
 }

@@ -36,7 +36,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   calibrate: {
     summary: "turn the site's own traffic into thresholds",
-    load: async () => (await import('../classifiers/calibrate-cli.ts')).runCalibrate,
+    load: async () => {
+      const { runCalibrate } = await import('../classifiers/calibrate-cli.ts')
+      const { readVersion } = await import('../main/version-file.ts')
+      return (argv) => runCalibrate(argv, readVersion())
+    },
   },
   watch: {
     summary: 'the live view in a terminal',

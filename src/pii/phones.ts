@@ -9,7 +9,7 @@ const CANDIDATE =
   /(?<![\p{L}\p{N}.])(?:\+|00)?\(?\d[\d().\-–/ ]{4,24}\d(?:\s?(?:x|ext\.?)\s?\d{1,6})?(?![\p{L}\p{N}])/gu
 const NAMED =
   /\b(?:phone|telephone|tel|mobile|cell|call|call me|fax|contact|whatsapp|sms|text me|dial|ring|answering|desk|office|number is|telefon|tel\.|handy|téléphone|teléfono|móvil|telefono|telefoon|hotline|reach)\b(?:[^\n]{0,30}|\W{0,4}\s{0,3})$/i
-/** Directly before the number: even a short one is meant to be called. */
+/** Directly beside the number: even a short one is meant to be called. */
 const CALLED = /\b(?:phone|telephone|tel|mobile|cell|call|fax|dial|ring|telefon)\b\W{0,3}$/i
 /** What a number behind these words counts is something else. */
 const OTHER =
@@ -24,8 +24,7 @@ const DATE = /^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|^\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}$/
 type Context = 'none' | 'near' | 'called' | 'other'
 
 function contextOf(before: string, after: string): Context {
-  if (CALLED.test(before)) return 'called'
-  if (AFTER.test(after)) return 'near'
+  if (CALLED.test(before) || AFTER.test(after)) return 'called'
   if (OTHER.test(before)) return 'other'
   return NAMED.test(before) ? 'near' : 'none'
 }

@@ -189,7 +189,7 @@ class Scanner implements PiiScanner {
 }
 
 /** A last group with closing punctuation, or with the name of the line: "1111.", "1111)", "38-Fax". */
-const TAIL = /(?:-[A-Za-z]{2,12})?[.,;:!?)\]"'}>\\]{0,8}$/
+const TAIL = /(?:-[A-Za-z]{2,12}(?:[\\,;/].*)?)?[.,;:!?)\]"'}>\\]{0,8}$/
 
 function mayEnd(word: string): boolean {
   return word.length <= MAX_GROUP && CHAIN.test(word.replace(TAIL, ''))

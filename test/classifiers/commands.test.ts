@@ -59,12 +59,14 @@ describe('runCalibrate', () => {
     const out = join(folder, 'calibration.json')
     const traffic = write('traffic.jsonl', benign)
     const flags = ['--model', STREAM, '--traffic', traffic, '--fpr', '0.05', '--out', out]
-    expect(await runCalibrate(flags)).toBe(0)
+    expect(await runCalibrate(flags, '9.9.9')).toBe(0)
     const found = JSON.parse(readFileSync(out, 'utf8')) as {
+      tool: string
       model_digest: string
       data_digest: string
       heads: Record<string, { observed_fpr: number; upper_fpr: number }>
     }
+    expect(found.tool).toBe('checkstream calibrate 9.9.9')
     expect(found.model_digest).toMatch(/^[0-9a-f]{64}$/)
     expect(found.data_digest).toMatch(/^[0-9a-f]{64}$/)
     expect(found.heads['toxicity']?.observed_fpr).toBeLessThanOrEqual(0.05)
