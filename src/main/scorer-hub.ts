@@ -2,6 +2,8 @@
  * The streaming scorer as rows see it: every row feeds its new bytes, one batched run takes all that
  * has gathered while the last one ran. Scores come back later and are never waited for by a step.
  */
+import type { DriftState, DriftWatch } from '../classifiers/drift.ts'
+import { BudgetGate, type OverBudget } from '../classifiers/registry.ts'
 import type { StreamScorer } from '../model/verdict.ts'
 import type { Score } from '../policy/risk.ts'
 
@@ -23,6 +25,8 @@ export class ScoredRow {
   isClosed = false
   isBusy = false
   waiting: (() => void)[] = []
+  /** Highest score of every label of the model so far; empty before the first. */
+  best: Float32Array = new Float32Array(0)
 
   constructor(handle: number, listener: Scored) {
     this.handle = handle
@@ -30,15 +34,26 @@ export class ScoredRow {
   }
 }
 
+export type ScorerOptions = {
+  /** Told of the highest scores of every row that closes. */
+  readonly drift?: DriftWatch
+  /** What being past the budget of a step means; `report` unless given. */
+  readonly overBudget?: OverBudget
+}
+
 export class ScorerHub {
   readonly names: ScorerNames
+  readonly #drift: DriftWatch | undefined
+  readonly #gate: BudgetGate
   readonly #scorer: StreamScorer
   readonly #labels: readonly (readonly [name: string, label: string, index: number])[]
   #pending = new Set<ScoredRow>()
   #isRunning = false
 
-  constructor(scorer: StreamScorer, names: ScorerNames) {
+  constructor(scorer: StreamScorer, names: ScorerNames, options: ScorerOptions = {}) {
     this.names = names
+    this.#drift = options.drift
+    this.#gate = new BudgetGate('A', options.overBudget ?? 'report')
     this.#scorer = scorer
     this.#labels = names.flatMap(({ name, label }) => {
       const index = scorer.labels.indexOf(label)
@@ -48,6 +63,16 @@ export class ScorerHub {
 
   get digest(): string {
     return this.#scorer.digest
+  }
+
+  /** Milliseconds of a run, 95th percentile, and whether that is past the budget of a step. */
+  get budget(): { readonly p95Ms: number; readonly over: boolean; readonly refused: number } {
+    const { meter, refused } = this.#gate
+    return { p95Ms: meter.p95, over: meter.over, refused }
+  }
+
+  drift(): readonly DriftState[] {
+    return this.#drift?.states() ?? []
   }
 
   open(listener: Scored): ScoredRow {
@@ -73,6 +98,9 @@ export class ScorerHub {
   }
 
   close(row: ScoredRow): void {
+    if (!row.isClosed) {
+      row.best.forEach((score, i) => this.#drift?.record(this.#scorer.labels[i] ?? '', score))
+    }
     row.isClosed = true
     this.#pending.delete(row)
     if (!row.isBusy) this.#scorer.close(row.handle)
@@ -96,11 +124,16 @@ export class ScorerHub {
     rows: readonly ScoredRow[],
     bytes: readonly Uint8Array[],
   ): Promise<Float32Array | undefined> {
+    if (!this.#gate.admits()) return undefined
+    const begin = performance.now()
     try {
-      return await this.#scorer.score(
+      const scores = await this.#scorer.score(
         rows.map((row) => row.handle),
         bytes,
       )
+      this.#gate.meter.record(performance.now() - begin)
+      // A score that is no number says nothing: the model failed, for whichever row it was.
+      return scores.some((score) => Number.isNaN(score)) ? undefined : scores
     } catch {
       return undefined // told to every row as `failed`; the rule's on_failure decides
     }
@@ -115,6 +148,10 @@ export class ScorerHub {
     if (scores === undefined) row.listener.failed()
     else {
       const width = this.#scorer.labels.length
+      if (row.best.length === 0) row.best = new Float32Array(width)
+      for (let k = 0; k < width; k++) {
+        row.best[k] = Math.max(row.best[k] ?? 0, scores[i * width + k] ?? 0)
+      }
       const found = this.#labels.map(([model, label, index]) => ({
         model,
         label,

@@ -12,6 +12,7 @@ import { STATS_BOUNDS_US } from '../model/engine.ts'
 import type { GuardEvent } from '../model/event.ts'
 import { STEP_BOUNDS_US } from '../session/counters.ts'
 import type { GuardCounters } from '../session/counters.ts'
+import { classifierMetrics, type ClassifierSources } from './classifier-metrics.ts'
 
 type EngineView = {
   readonly engine: EngineInfo
@@ -19,7 +20,7 @@ type EngineView = {
   readonly stats: EngineStats | undefined
 }
 
-export type MetricSources = {
+export type MetricSources = ClassifierSources & {
   readonly version: string
   readonly counters: () => GuardCounters
   readonly engines: () => readonly EngineView[]
@@ -67,6 +68,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     addPulled(registry, { name: `checkstream_${name}`, type, help, read })
   addSidecar(pull, sources)
   addStepPlane(pull, sources)
+  for (const metric of classifierMetrics(sources)) pull(...metric)
   addEngines(pull, sources)
   return { registry, ...addPushed(registry) }
 }

@@ -88,7 +88,7 @@ describe('DriftWatch', () => {
   })
 
   it.each([
-    ['rise', (x: number) => Math.sqrt(x)],
+    ['rise', (x: number) => Math.cbrt(x)],
     ['fall', (x: number) => x ** 4],
   ])('tells once when scores %s, and once when they come back', (_name, shift) => {
     const [drift, told] = watch()
