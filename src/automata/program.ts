@@ -32,10 +32,10 @@ export interface TokenProgram extends Executor {
 
 export const FORMAT = 'checkstream-token-program/1'
 
-function toProgram(tables: Tables, blob: Uint8Array): TokenProgram {
+function toProgram(tables: Tables, blob: Uint8Array, digest: string): TokenProgram {
   return {
     ...createExecutor(tables),
-    digest: createHash('sha256').update(blob).digest('hex'),
+    digest,
     blob,
     start: tables.start,
     stateCount: tables.states,
@@ -48,7 +48,15 @@ function toProgram(tables: Tables, blob: Uint8Array): TokenProgram {
 
 /** Checks a blob completely and makes it runnable. Throws `program_invalid`. */
 export function parseTokenProgram(blob: Uint8Array): TokenProgram {
-  return toProgram(parseTables(blob), blob)
+  return toProgram(parseTables(blob), blob, createHash('sha256').update(blob).digest('hex'))
+}
+
+/**
+ * The same for a blob that a thread of this process compiled and checked: no value is looked at
+ * again, because whoever loads it serves streams meanwhile.
+ */
+export function adoptTokenProgram(blob: Uint8Array, digest: string): TokenProgram {
+  return toProgram(parseTables(blob, true), blob, digest)
 }
 
 const i32 = (data: Int32Array, shape: readonly number[]): Tensor => ({ dtype: 'I32', shape, data })

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { bansCompletedBy, parseTokenProgram } from '../automata/program.ts'
+import { bansCompletedBy, adoptTokenProgram } from '../automata/program.ts'
 import type { Ban } from '../model/ban.ts'
 import type { EngineInfo, ProgramImage } from '../model/engine.ts'
 import { GuardError } from '../model/errors.ts'
@@ -24,7 +24,7 @@ export function createProgramKit(
   const compiler = new Compiler()
   return {
     compile: (bans, vocabulary) => compiler.compile(bans, vocabulary),
-    load: (image) => parseTokenProgram(image.blob),
+    load: (image) => adoptTokenProgram(image.blob, image.digest),
     vocabularies: {
       load: cache?.load ?? (() => Promise.resolve(undefined)),
       save: cache?.save ?? (() => Promise.resolve()),

@@ -47,6 +47,8 @@ function keep(vocabulary: Vocabulary): void {
 }
 
 parentPort?.on('message', (job: ProgramJob) => {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port, not a window
-  parentPort?.postMessage(answer(job))
+  const made = answer(job)
+  // Moved, not copied: the other side serves streams meanwhile.
+  const moved = 'blob' in made ? [made.blob.buffer as ArrayBuffer] : []
+  parentPort?.postMessage(made, moved)
 })
