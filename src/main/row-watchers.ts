@@ -26,6 +26,8 @@ export function createWatchers(
   const watchers: Watcher[] = []
   if (reads(compiled, 'match')) watchers.push(new TextWatcher(row, levels))
   if (reads(compiled, 'pii')) watchers.push(new PiiWatcher(row))
+  const turns = turnsOf(compiled)
+  if (turns.length > 0) watchers.push(new TurnWatcher(row, turns))
   if (scorer !== undefined && levels.isScored) {
     watchers.push(new ScoreWatcher(row, report, scorer, levels))
   }
@@ -117,6 +119,40 @@ class TextWatcher implements Watcher {
 
   close(): void {
     this.#read = Number.MAX_SAFE_INTEGER
+  }
+}
+
+/** Positions at which some rule has to be asked again although nothing was found. */
+function turnsOf(policy: CompiledPolicy): readonly number[] {
+  const asked = policy.rules.filter((rule) => rule.phases.has('step'))
+  return [...new Set(asked.flatMap((rule) => rule.turns))].toSorted((a, b) => a - b)
+}
+
+/** Found where a turn is passed: no rule looks for it, so all that it does is to have rules asked. */
+const TURN: Finding = { kind: 'match', ban: '', start: 0, end: 0 }
+
+class TurnWatcher implements Watcher {
+  readonly #row: Row<SitePolicy>
+  readonly #turns: readonly number[]
+  #passed = 0
+
+  constructor(row: Row<SitePolicy>, turns: readonly number[]) {
+    this.#row = row
+    this.#turns = turns
+  }
+
+  advance(): readonly Finding[] {
+    const before = this.#passed
+    while ((this.#turns[this.#passed] ?? Infinity) <= this.#row.position) this.#passed++
+    return this.#passed === before ? [] : [TURN]
+  }
+
+  rewind(position: number): void {
+    while (this.#passed > 0 && (this.#turns[this.#passed - 1] ?? 0) > position) this.#passed--
+  }
+
+  close(): void {
+    this.#passed = this.#turns.length
   }
 }
 

@@ -5,7 +5,7 @@ import type { ActionParts } from './compile-action.ts'
 import { compileTrigger } from './compile-trigger.ts'
 import type { Calibration, Say, TriggerParts } from './compile-trigger.ts'
 import type { CompiledAction, CompiledRule, Formula, Leaf, OnFailure } from './compiled.ts'
-import { compileContext } from './context.ts'
+import { compileContext, turningPoints } from './context.ts'
 import { defaultPhases } from './legal.ts'
 import type { Problem } from './problem.ts'
 import type { ResolvedPolicy, ResolvedRule } from './resolve.ts'
@@ -76,6 +76,7 @@ export function compileRule(parts: RuleParts, resolved: ResolvedRule, index: num
     isEnabled: conditionOf(document.enabled_when, ['enabled_when'], say),
     exceptions: document.exceptions.flatMap((e, i) => compileException(parts, e, i, say)),
     actions,
+    turns: turningPoints([asked, document.enabled_when, document.exceptions]),
     file: source.file,
     line: at.line,
   }

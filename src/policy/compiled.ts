@@ -93,6 +93,8 @@ export type CompiledRule = {
     readonly holds: (context: DecideContext) => boolean
   }[]
   readonly actions: readonly CompiledAction[]
+  /** Output positions at which a condition of the rule may change by itself, rising. */
+  readonly turns: readonly number[]
   readonly file: string
   readonly line: number
 }

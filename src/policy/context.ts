@@ -40,6 +40,34 @@ export function fieldOf(field: string): ((context: DecideContext) => Value) | un
   }
 }
 
+/**
+ * Output positions at which conditions on the position, or on the length of the answer, may change:
+ * whoever follows an answer asks again there. Looks through anything that holds conditions.
+ */
+export function turningPoints(written: unknown): readonly number[] {
+  const found = new Set<number>()
+  const stack: unknown[] = [written]
+  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+    if (typeof at !== 'object' || at === null) continue
+    if ('type' in at && at.type === 'context') addTurns(at as ContextLeaf, found)
+    else stack.push(...(Object.values(at) as unknown[]).filter((value) => value !== undefined))
+  }
+  return [...found].toSorted((a, b) => a - b)
+}
+
+function addTurns({ field, value, in: values, min, max }: ContextLeaf, found: Set<number>): void {
+  const scale = field === 'position' ? 1 : field === 'response_length' ? CHARACTERS_PER_TOKEN : 0
+  if (scale === 0) return
+  for (const bound of [value, min, max, ...(values ?? [])]) {
+    const number = Number(String(bound ?? '').replace(/^(>=|<=|!=|>|<)\s*/, ''))
+    if (bound === undefined || !Number.isFinite(number)) continue
+    // On either side of the bound: `>` and `>=` differ by one.
+    for (const turn of [Math.floor(number / scale), Math.floor(number / scale) + 1]) {
+      if (turn > 0) found.add(turn)
+    }
+  }
+}
+
 /** Compiles a condition; `refuse` hears what can never hold, `warn` what nothing answers. */
 export function compileContext(trigger: ContextTrigger, refuse: (message: string) => void): Test {
   switch (trigger.type) {
