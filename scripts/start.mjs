@@ -3,15 +3,7 @@
 //   npm start -- --engine vllm [--model ID]  a real vLLM and the real plugin
 //   npm start -- --port 9000                 where clients connect (default 8080, or the next free one)
 import { createServer, request } from 'node:http'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -68,6 +60,14 @@ function isFree(port) {
 
 /** A folder for sockets and logs; what a killed run has left is removed. */
 function runFolder() {
+  try {
+    return makeRunFolder()
+  } catch (error) {
+    throw new Refusal(`no folder for sockets and logs in ${tmpdir()}: ${error.message}`)
+  }
+}
+
+function makeRunFolder() {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
     const folder = join(tmpdir(), name)
     if (!isAlive(join(folder, 'pid'))) rmSync(folder, { recursive: true, force: true })
@@ -104,7 +104,7 @@ function writeConfig(folder, options) {
     policies: { path: options.policies },
     // Scored at every token, so that risk can be seen rising.
     classifiers: { models: ['toxicity_detector', 'finance_regulatory', 'self_harm'] },
-    // Kept from run to run: vocabularies and compiled programs, bounded by the sidecar.
+    // Kept from run to run: vocabularies, bounded by the sidecar, which makes the folder.
     cache: { path: join(ROOT, '.checkstream', 'cache') },
   }
   const path = join(folder, 'config.yaml')
@@ -181,6 +181,11 @@ Try:
   ${ask('How do I open a savings account?', ', "stream": true')}
   curl -s ${url}/v1/models
 
+Look closer:
+
+  node dist/cli.js watch --url ${url}
+  node dist/cli.js doctor --config ${join(folder, 'config.yaml')}
+
 Ctrl-C stops everything.
 `
 }
@@ -196,7 +201,6 @@ async function main() {
   const port = await freePort(options.port)
   if (port !== options.port) console.log(`Port ${options.port} is taken: using ${port}.`)
   const chosen = { ...options, port }
-  mkdirSync(join(ROOT, '.checkstream', 'cache'), { recursive: true })
   const folder = runFolder()
   const processes = new Processes(folder)
   const stopped = new Promise((done) => {
@@ -210,7 +214,7 @@ async function main() {
       writeConfig(folder, chosen),
     ])
     startEngine(processes, folder, chosen)
-    const timeout = options.engine === 'vllm' ? 600_000 : 60_000
+    const timeout = options.engine === 'vllm' ? 600_000 : 120_000
     const ready = until(
       async () => (await status(port, '/health/ready')) === 200,
       timeout,

@@ -184,7 +184,7 @@ const telemetry = z.strictObject({
 })
 
 const cache = z.strictObject({
-  /** Vocabularies and programs; bounded, may be deleted at any time. */
+  /** Vocabularies of the engines that attached; bounded, may be deleted at any time. */
   path: path.default('/var/cache/checkstream'),
   max_size: size('256MiB', 64 * 1024 ** 3),
 })

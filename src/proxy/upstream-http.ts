@@ -78,7 +78,7 @@ export function toFailure(error: unknown, settings: { readonly url: string }): G
   if (error instanceof GuardError) return error
   const code = (error as { code?: unknown }).code
   const why = error instanceof Error ? error.message : String(error)
-  const what = typeof code === 'string' ? `${why} (${code})` : why
+  const what = typeof code === 'string' && !why.includes(code) ? `${why} (${code})` : why
   return new GuardError('upstream_failed', `the upstream ${settings.url} failed: ${what}`, {
     cause: error,
   })

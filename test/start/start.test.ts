@@ -1,25 +1,40 @@
 /** What npm start refuses, each as one clear line, and what the engine refuses before it serves. */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { parseEngineArgs } from '../../src/engine/engine-cli.ts'
 import { openModelFolder } from '../../src/engine/model-file.ts'
 import { clearSocketPath } from '../../src/step/socket.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
+// A busy machine may take long to start; nothing here measures time.
+vi.setConfig({ testTimeout: 300_000 })
+
 const MODEL = join(ROOT, 'models/demo-lm')
 const folder = mkdtempSync(join(tmpdir(), 'checkstream-start-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Runs a line of setup.mjs; gives what it printed. */
-function setup(code: string): string {
+function setup(code: string, user: { readonly uid?: number } = {}): string {
   const script = `import * as setup from ${JSON.stringify(join(ROOT, 'scripts/setup.mjs'))}
 try { ${code}; console.log('fine') } catch (error) { console.log(error.message) }`
   return execFileSync(process.execPath, ['--input-type=module', '-e', script], {
     encoding: 'utf8',
+    ...user,
   }).trim()
 }
 
@@ -36,6 +51,39 @@ describe('setup', () => {
   it('names a lockfile that is missing', () => {
     const empty = JSON.stringify(folder)
     expect(setup(`await setup.ensureInstalled(${empty})`)).toMatch(/package-lock.json is missing/)
+  })
+
+  it('names a folder that it may not write to', () => {
+    const root = join(folder, 'read-only')
+    mkdirSync(join(root, 'src'), { recursive: true })
+    writeFileSync(
+      join(root, 'package-lock.json'),
+      '{"packages": {"node_modules/a": {"version": "1"}}}',
+    )
+    for (const name of ['tsconfig.json', 'tsconfig.build.json']) writeFileSync(join(root, name), '')
+    writeFileSync(join(root, 'src/a.ts'), '')
+    chmodSync(root, 0o555)
+    chmodSync(folder, 0o755)
+    // Root may write anywhere: as root the child runs as nobody.
+    const user = process.getuid?.() === 0 ? { uid: 65_534 } : {}
+    const at = JSON.stringify(root)
+    expect(setup(`await setup.ensureInstalled(${at})`, user)).toMatch(/read-only is not writable/)
+    expect(setup(`await setup.ensureBuilt(${at})`, user)).toMatch(/read-only is not writable/)
+    chmodSync(root, 0o755)
+  })
+
+  it('ends what it was running when it is told to stop', async () => {
+    const script = `import { run } from ${JSON.stringify(join(ROOT, 'scripts/setup.mjs'))}
+run(process.execPath, ['-e', 'console.log(process.pid); setInterval(() => {}, 1000)'], '/')
+  .catch((error) => { console.log(error.message) })`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script])
+    let out = ''
+    child.stdout.on('data', (part: Buffer) => (out += part.toString()))
+    await expect.poll(() => out, { timeout: 30_000 }).toMatch(/^\d+\n/)
+    child.kill('SIGTERM')
+    await ended(child)
+    expect(out).toContain('stopped while')
+    expect(() => process.kill(Number.parseInt(out, 10), 0)).toThrow(/ESRCH/)
   })
 
   it('finds packages that are missing or have another version', () => {
@@ -67,7 +115,74 @@ describe('scripts/start.mjs', () => {
     expect(ran.stderr).toContain(message)
     expect(ran.stderr.trim().split('\n').length).toBe(1)
   })
+
+  it('refuses a model folder that is not there, and leaves nothing half-started', async () => {
+    const { temporary, child, output } = start(['--model', join(folder, 'no-model')])
+    expect(await ended(child)).toBe(1)
+    await expect
+      .poll(() => output.err.trim())
+      .toMatch(/^checkstream: the engine ended .*no-model.*config\.json.*$/)
+    expect(runsIn(temporary)).toEqual([])
+    expect(processesOf(temporary)).toEqual([])
+  })
+
+  it('takes another port when its own is taken, clears what a killed run left, and Ctrl-C ends all of it', async () => {
+    const taken = createServer()
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', () => resolve()))
+    const { port } = taken.address() as AddressInfo
+    const { temporary, child, output } = start(['--port', String(port)], (at) => {
+      mkdirSync(join(at, 'checkstream-run-killed'))
+      writeFileSync(join(at, 'checkstream-run-killed', 'pid'), '2147483646')
+      writeFileSync(join(at, 'checkstream-run-killed', 'step.sock'), '')
+    })
+    await expect.poll(() => output.out, { timeout: 280_000 }).toContain('CheckStream is ready')
+    expect(output.out).toContain(`Port ${port} is taken`)
+    const page = await fetch(/playground\s+(\S+)/.exec(output.out)?.[1] ?? '')
+    expect(await page.text()).toContain('CheckStream playground')
+    expect(runsIn(temporary).length).toBe(1)
+    expect(processesOf(temporary).length).toBe(2)
+    child.kill('SIGINT')
+    expect(await ended(child)).toBe(0)
+    expect(runsIn(temporary)).toEqual([])
+    expect(processesOf(temporary)).toEqual([])
+    taken.close()
+  })
 })
+
+/** Runs start.mjs with a folder for temporary files of its own. */
+function start(args: readonly string[], prepare: (temporary: string) => void = () => undefined) {
+  const temporary = mkdtempSync(join(folder, 't-'))
+  prepare(temporary)
+  const child = spawn(process.execPath, ['scripts/start.mjs', ...args], {
+    cwd: ROOT,
+    env: { ...process.env, TMPDIR: temporary },
+  })
+  const output = { out: '', err: '' }
+  child.stdout.on('data', (part: Buffer) => (output.out += part.toString()))
+  child.stderr.on('data', (part: Buffer) => (output.err += part.toString()))
+  return { temporary, child, output }
+}
+
+/** Folders of runs; a build may leave logs of its own beside them. */
+const runsIn = (temporary: string): string[] =>
+  readdirSync(temporary).filter((name) => name.startsWith('checkstream-run-'))
+
+const ended = (child: ChildProcess): Promise<number | null> =>
+  new Promise((resolve) => {
+    child.once('exit', resolve)
+  })
+
+/** Ids of the processes that name the folder on their command line. */
+function processesOf(temporary: string): string[] {
+  const ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return ids.filter((id) => {
+    try {
+      return readFileSync(`/proc/${id}/cmdline`, 'utf8').includes(temporary)
+    } catch {
+      return false // ended meanwhile
+    }
+  })
+}
 
 describe('openModelFolder', () => {
   const copy = (name: string): string => {
