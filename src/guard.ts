@@ -21,8 +21,8 @@ import type { GuardCounters } from './session/counters.ts'
 import type { GuardLimits } from './session/limits.ts'
 import { RequestHub } from './session/request-hub.ts'
 import type { Latch, RequestEntry, RequestOrigin } from './session/request-hub.ts'
-import { isSameDirective, Row, toDirective, withoutPlayed } from './session/row.ts'
-import type { Watcher } from './session/row.ts'
+import { isSameDirective, Row, steered, toDirective, withoutPlayed } from './session/row.ts'
+import type { Steer, Watcher } from './session/row.ts'
 import type { TokenBytes } from './session/row-text.ts'
 import { Seat } from './session/seat.ts'
 import { NOTICED, Session } from './session/session.ts'
@@ -54,6 +54,7 @@ export type GuardParts<P extends GuardPolicy> = {
   readonly watch: (
     row: Row<P>,
     report: (findings: readonly Finding[]) => void,
+    engine: EngineInfo,
   ) => readonly Watcher[]
   /** Told of everything. Must not throw and must not block. */
   readonly observe: (event: GuardEvent) => void
@@ -146,11 +147,22 @@ export class Guard<P extends GuardPolicy> {
         row.find(findings)
         isFound = true
       }
+      const isSteered = this.#steer(row)
       if (isFound) this.#decide(seat, row)
+      else if (isSteered) this.#direct(seat, row, steered(row.ruled, row.steer, row.position))
     } catch {
       // Our own mistake: it costs this row its judgement, never the engine its stream.
       this.#latch(seat, row, 'failed')
     }
+  }
+
+  /** Asks the watchers what a tool call needs now; true when that is something else than before. */
+  #steer(row: Row<P>): boolean {
+    let steer: Steer | undefined
+    for (const watcher of row.watchers) steer ??= watcher.steer?.()
+    if (steer === row.steer) return false
+    row.steer = steer
+    return true
   }
 
   /** What the row's policy makes of everything that was found so far. */
@@ -162,7 +174,8 @@ export class Guard<P extends GuardPolicy> {
     const decision = this.#parts.decide(row.policy, row.findings, this.#context(seat, row))
     const tookUs = Math.round((this.#parts.now() - startMs) * 1_000)
     this.counters.decisions++
-    const directive = withoutPlayed(row, toDirective(decision, position))
+    row.ruled = withoutPlayed(row, toDirective(decision, position))
+    const directive = steered(row.ruled, row.steer, position)
     const isChange = !isSameDirective(directive, row.directive)
     if (isChange) this.#direct(seat, row, directive)
     if (!isChange && decision.firings.length === 0) return
@@ -272,11 +285,12 @@ export class Guard<P extends GuardPolicy> {
     this.#liveRows++
     this.counters.openedRows++
     this.#announce(seat, row)
-    row.watchers = this.#parts.watch(row, (findings) => {
+    const report = (findings: readonly Finding[]): void => {
       if (row.isClosed) return
       row.find(findings)
       this.#decide(seat, row)
-    })
+    }
+    row.watchers = this.#parts.watch(row, report, seat.engine)
     this.#checkMask(seat, row, running, expected)
     if (this.#liveRows > this.#parts.limits.sessions) this.#latch(seat, row, 'refused')
     const stopped = row.entry?.stopReason
@@ -288,6 +302,7 @@ export class Guard<P extends GuardPolicy> {
   /** Rules about the request itself act before its first token. */
   #begin(seat: Seat<P>, row: Row<P>): void {
     try {
+      this.#steer(row)
       this.#decide(seat, row)
     } catch {
       this.#latch(seat, row, 'failed')

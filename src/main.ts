@@ -5,8 +5,11 @@
 import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import type { EffectiveConfig } from './config/layers.ts'
+import { createApprovalDesk } from './main/approval-desk.ts'
+import type { ApprovalDesk } from './main/approval-desk.ts'
 import { createEngineClient } from './main/ask-http.ts'
 import { openDecisions } from './main/decisions-log.ts'
+import type { Decisions } from './main/decisions-log.ts'
 import { createLocalRoutes } from './main/local-routes.ts'
 import { PolicyStore } from './main/policy-store.ts'
 import type { Reload } from './main/policy-store.ts'
@@ -14,7 +17,9 @@ import { createReactivePlane } from './main/reactive-plane.ts'
 import { createSidecarPlane } from './main/sidecar-plane.ts'
 import type { PlaneKit, ServingPlane } from './main/serving-plane.ts'
 import { readSitePolicies, readSiteSettings } from './main/site-files.ts'
-import { openScorer } from './main/scorers.ts'
+import type { InspectorParts } from './main/inspector.ts'
+import type { Judges } from './main/judges.ts'
+import { openJudges, openScorer } from './main/scorers.ts'
 import { createAccounts } from './main/service-accounts.ts'
 import { createTenants, lowers, readTenants } from './main/tenancy.ts'
 import type { Tenants } from './main/tenancy.ts'
@@ -78,9 +83,8 @@ export async function startSidecar<V extends PlaneVocabulary>(
     readFiles: () => readSitePolicies(effective),
     isCompared: config.server.playground,
   })
-  const inspection = toInspection(effective)
   // Compiled before anyone is served: else the first answer would wait for it, and the engine with it.
-  if (inspection.checksAnswers) prepareScan(store.current.standard.compiled)
+  if (answersOf(effective).enabled) prepareScan(store.current.standard.compiled)
   const upstream = createUpstream(toUpstreamSettings(effective, kit.env))
   const started: (() => Promise<void>)[] = [() => upstream.close(), decisions.close]
   const stop = async (): Promise<void> => {
@@ -90,6 +94,8 @@ export async function startSidecar<V extends PlaneVocabulary>(
     const client = createEngineClient(upstream)
     const isObserved = (): boolean => feed.subscribers > 0
     const scorer = mode === 'sidecar' ? await openScorer(effective) : undefined
+    const judges = kit.judges ?? (await openJudges(effective))
+    started.push(() => judges.close())
     const bound = createTenants({
       config: tenantsConfig,
       store,
@@ -99,7 +105,18 @@ export async function startSidecar<V extends PlaneVocabulary>(
     })
     tenants = bound
     const totals = () => ({ limited: bound.refused(), ...decisions.counts() })
-    const shared = { store, observe, tenancy: bound.admit, inspection, totals }
+    const { max_requests: maxPending } = config.server
+    const approvals = createApprovalDesk({ maxPending, newId: randomUUID, now: Date.now, observe })
+    const expiry = setInterval(approvals.expire, EXPIRY_MS).unref()
+    started.push(() => Promise.resolve(clearInterval(expiry)))
+    const shared = {
+      store,
+      observe,
+      tenancy: bound.admit,
+      totals,
+      left: approvals.cancel,
+      inspection: toInspection(effective, { judges, approvals, decisions }),
+    }
     const serving: ServingPlane =
       mode === 'sidecar'
         ? createSidecarPlane({
@@ -117,7 +134,15 @@ export async function startSidecar<V extends PlaneVocabulary>(
     await serving.start()
     started.push(() => serving.stop(config.server.drain))
     const proxy = createProxy({
-      local: createLocalRoutes({ ...shared, effective, serving, upstream, client, feed }),
+      local: createLocalRoutes({
+        ...shared,
+        effective,
+        serving,
+        upstream,
+        client,
+        feed,
+        approvals,
+      }),
       upstream,
       admit: serving.admit,
       wasStopped: serving.wasStopped,
@@ -153,14 +178,33 @@ export async function startSidecar<V extends PlaneVocabulary>(
   }
 }
 
+/** How often it is asked whether an approval is overdue. */
+const EXPIRY_MS = 250
+
 /** Proxy mode is `midstream` in the configuration, the sidecar's own reading is `reactive`. */
-function toInspection({ config, mode }: EffectiveConfig) {
-  const { ingress, midstream, reactive } = config.guardrails
-  const answers = mode === 'proxy' ? midstream : reactive
+const answersOf = ({ config, mode }: EffectiveConfig) =>
+  mode === 'proxy' ? config.guardrails.midstream : config.guardrails.reactive
+
+function toInspection(
+  effective: EffectiveConfig,
+  parts: {
+    readonly judges: Judges
+    readonly approvals: ApprovalDesk
+    readonly decisions: Decisions
+  },
+): Omit<InspectorParts, 'observe'> {
+  const { ingress, midstream } = effective.config.guardrails
+  const answers = answersOf(effective)
   return {
     checksRequests: ingress.enabled,
     checksAnswers: answers.enabled,
     holdbackTokens: answers.holdback_size,
+    checkInterval: answers.check_interval,
+    ingressDeadlineMs: ingress.timeout_ms,
+    answerDeadlineMs: midstream.timeout_ms,
+    judges: parts.judges,
+    approve: parts.approvals.approve,
+    commit: parts.decisions.commit,
   }
 }
 

@@ -78,8 +78,10 @@ class Outbox:
 
     def due(self, now: float) -> bool:
         parcel = self._parcel
+        # An opened row: the sidecar may want to be waited for from its first token on.
         return not parcel.empty and (
-            parcel.steps >= self.coalesce_steps
+            bool(parcel.opened)
+            or parcel.steps >= self.coalesce_steps
             or parcel.count * 2 > self.max_entries
             or now - parcel.since >= self.coalesce_s
         )

@@ -7,6 +7,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Feed } from '../feed/feed.ts'
+import { GuardError } from '../model/errors.ts'
 import type { GuardEvent } from '../model/event.ts'
 import type { StepStatus } from '../model/status.ts'
 
@@ -20,6 +21,12 @@ export type AdminParts = {
   /** What happened before a listener came and still holds: engines, the policy in force. */
   readonly standing: () => readonly GuardEvent[]
   readonly canary: () => Promise<{ readonly ok: boolean; readonly detail: string }>
+  /** Tool calls that wait for a person. */
+  readonly approvals: {
+    readonly list: () => readonly object[]
+    /** Throws `request_invalid` when nothing waits under the id. */
+    readonly answer: (id: string, kind: 'approved' | 'denied', by: string) => object
+  }
 }
 
 /** True when it took the request. */
@@ -45,11 +52,15 @@ export function createAdmin(parts: AdminParts): LocalRoutes {
     } else if (path === '/admin/canary' && request.method === 'POST') {
       request.resume()
       void parts.canary().then((check) => send(response, 200, check))
+    } else if (path === '/admin/approvals' && request.method === 'GET') {
+      send(response, 200, { approvals: parts.approvals.list() })
+    } else if (path.startsWith(APPROVAL) && request.method === 'POST') {
+      void takeAnswer(parts, path.slice(APPROVAL.length), request, response)
     } else {
       refuse(
         response,
         404,
-        `${request.method} ${path}: open are GET /admin/events, GET /admin/status, POST /admin/canary, POST /admin/policies/reload`,
+        `${request.method} ${path}: open are GET /admin/events, GET /admin/status, GET /admin/approvals, POST /admin/approvals/{id}, POST /admin/canary, POST /admin/policies/reload`,
       )
     }
     return true
@@ -84,6 +95,46 @@ async function sendReload(parts: AdminParts, response: ServerResponse): Promise<
   const { revision, error } = await parts.reload()
   const body = error === undefined ? { revision } : { revision, error: { message: error } }
   send(response, error === undefined ? 200 : 422, body)
+}
+
+const APPROVAL = '/admin/approvals/'
+const MAX_ANSWER_BYTES = 4_096
+
+/** `{"decision": "approve" or "deny", "by": who}`. */
+async function takeAnswer(
+  { approvals }: AdminParts,
+  id: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const body = await readJson(request)
+  const decision = body?.['decision']
+  if (decision !== 'approve' && decision !== 'deny') {
+    return refuse(response, 400, 'decision: expected approve or deny')
+  }
+  const by = typeof body?.['by'] === 'string' ? body['by'].slice(0, 128) : 'operator'
+  try {
+    const answer = approvals.answer(id, decision === 'approve' ? 'approved' : 'denied', by)
+    send(response, 200, answer)
+  } catch (error) {
+    refuse(response, 404, GuardError.from(error, 'request_invalid').message)
+  }
+}
+
+async function readJson(request: IncomingMessage): Promise<Record<string, unknown> | undefined> {
+  let text = ''
+  try {
+    for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) {
+      text += chunk
+      if (text.length > MAX_ANSWER_BYTES) return undefined
+    }
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null
+      ? (value as Record<string, unknown>)
+      : undefined
+  } catch {
+    return undefined // the caller says what it expected
+  }
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

@@ -49,7 +49,7 @@ export type DecisionRecord = {
   readonly to?: string
   /** UTF-16 offsets, end exclusive. */
   readonly span?: readonly [number, number]
-  /** `hmac-sha256:` of the span's text under the site's salt and the request id. */
+  /** `hmac-sha256:` of the span's text, or of a call's value, under the site's salt and the request id. */
   readonly commitment?: string
   /** Only with `evidence: full`. */
   readonly text?: string
@@ -72,10 +72,11 @@ export function decisionRecord(
 ): DecisionRecord {
   const { span, regulation, score, category, severity, message, to } = firing
   const said = span === undefined ? undefined : facts.text?.slice(span[0], span[1])
-  const commitment =
+  const committed =
     said === undefined || options.salt === undefined
       ? undefined
       : commit(options.salt, facts.requestId, said)
+  const commitment = firing.commitment ?? committed
   return {
     kind: 'decision',
     time,

@@ -5,6 +5,7 @@
  * documents (`sidecar-config.yaml`, proxy mode's `config.yaml`) keep their names.
  */
 import { z } from 'zod'
+import { TOOL_FORMATS } from '../model/tool-format.ts'
 import { duration, size } from './units.ts'
 
 const path = z.string().min(1).max(4096)
@@ -26,6 +27,8 @@ const vllm = z.strictObject({
     .regex(/^0?[0-7]{3}$/, 'expected an octal mode such as 0660')
     .default('0660'),
   callbacks: z.array(z.enum(CALLBACKS)).default([...CALLBACKS]),
+  /** How the model spells tool calls; `auto`: by its name, else as seen in the text. */
+  tool_format: z.enum(['auto', ...TOOL_FORMATS]).default('auto'),
   /** Longest time that the engine waits for an awaited step. */
   deadline: duration('20ms'),
   coalesce_steps: count(8, 1, 64),

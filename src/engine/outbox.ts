@@ -78,7 +78,9 @@ export class Outbox {
 
   due(nowMs: number): boolean {
     if (this.isEmpty) return false
-    const { steps, sinceMs, slot } = this.#parcel
+    const { steps, sinceMs, slot, opened } = this.#parcel
+    // The sidecar may want to be waited for from the first token on.
+    if (opened.length > 0) return true
     const { coalesceSteps, coalesceMs, maxEntries } = this.terms
     return steps >= coalesceSteps || slot.length * 2 > maxEntries || nowMs - sinceMs >= coalesceMs
   }

@@ -8,10 +8,11 @@ import { GuardError } from '../model/errors.ts'
 import type { Binding } from '../proxy/identity.ts'
 import type { Admission, AdmissionRequest } from '../proxy/parts.ts'
 import { parametersOf } from './inspector.ts'
-import type { createInspector } from './inspector.ts'
+import type { Inspect } from './inspector.ts'
 import type { SitePolicy } from './site-policies.ts'
 import { capTokens } from './tenancy.ts'
 import type { Tenancy } from './tenancy.ts'
+import type { ToolSite } from './tool-site.ts'
 
 export type AdmissionParts = {
   readonly guard: Pick<Guard<SitePolicy>, 'engines' | 'expect'>
@@ -21,7 +22,9 @@ export type AdmissionParts = {
   readonly program: (policy: SitePolicy, vocabularyDigest: string) => string | undefined
   readonly stopToken: (vocabularyDigest: string) => number | undefined
   /** Looks at the prompt and builds what follows the answer. */
-  readonly inspect: ReturnType<typeof createInspector>
+  readonly inspect: Inspect
+  /** Told what tools a request offers, before the engine opens its rows. */
+  readonly offer: (requestId: string, site: ToolSite) => void
   /** Token ids of `banned_tokens_file`. */
   readonly deniedTokens: readonly number[]
   readonly sleep: (ms: number) => Promise<void>
@@ -36,7 +39,7 @@ export function createAdmission(
 ): (request: AdmissionRequest) => Promise<Admission> {
   return async (request) => {
     const tenancy = await parts.tenancy(request)
-    const inspected = parts.inspect(request, tenancy)
+    const inspected = await parts.inspect(request, tenancy)
     if (inspected.kind === 'deny') return inspected
     const { tenant, user, policy, mode } = tenancy
     const parameters = parametersOf(request)
@@ -44,12 +47,9 @@ export function createAdmission(
     const origin = { tenant, user, policy, parameters, ...(mode === undefined ? {} : { mode }) }
     parts.guard.expect(request.requestId, origin)
     const capped = capTokens(inspected.body ?? request.body, request.dialect, tenancy)
-    return {
-      ...inspected,
-      ...(capped === undefined ? {} : { body: capped }),
-      kind: 'admit',
-      binding,
-    }
+    const { site, ...admitted } = inspected
+    if (site !== undefined) parts.offer(request.requestId, site)
+    return { ...admitted, ...(capped === undefined ? {} : { body: capped }), binding }
   }
 }
 

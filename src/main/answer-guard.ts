@@ -11,11 +11,8 @@ import { createPiiScanner } from '../pii/scanner.ts'
 import { ChannelDecider, Told } from '../policy/channel.ts'
 import type { DecideContext } from '../policy/compiled.ts'
 import { createPolicyScanner } from '../policy/scan.ts'
-import type { ByteTransform } from '../proxy/frames.ts'
 import type { Answer } from '../proxy/parts.ts'
 import type { Body } from '../proxy/requests.ts'
-import type { Dialect } from '../proxy/routes.ts'
-import { guardBody } from '../stream/body.ts'
 import type { ChannelName } from '../stream/dialect.ts'
 import type {
   DialectName,
@@ -24,38 +21,48 @@ import type {
   TextDecision,
   TextScan,
 } from '../stream/guard-options.ts'
-import { createStreamGuard } from '../stream/stream-guard.ts'
-import { createCallDecider } from './call-decider.ts'
+import { createBodyTransform, createStreamTransform } from '../stream/transform.ts'
+import type { GuardTransform, Later } from '../stream/transform.ts'
+import type { CallDesk } from './call-desk.ts'
+import type { Judges } from './judges.ts'
+import { modelsOf } from './policy-reads.ts'
 import type { SitePolicy } from './site-policies.ts'
-
-export const DIALECTS: Readonly<Record<Dialect, DialectName>> = {
-  chat: 'openai-chat',
-  completions: 'openai-completions',
-  responses: 'openai-responses',
-  messages: 'anthropic-messages',
-}
 
 export type AnswerGuardParts = {
   readonly policy: SitePolicy
-  readonly dialect: Dialect
+  readonly dialect: DialectName
   readonly body: Body
   /** Facts of the request; phase and lengths are filled in here. */
   readonly context: DecideContext
   /** Notices that rules at ingress want in the answer. */
   readonly notices: readonly TextEffect[]
   readonly holdbackTokens: number
+  /** The last frame of a stream is a comment with the decisions. */
+  readonly finalEvent: boolean
+  readonly judging: {
+    readonly judges: Judges
+    readonly checkInterval: number
+    readonly deadlineMs: number
+  }
+  readonly calls: CallDesk
   /** Told of firings. Must not throw. */
   readonly observe: (firings: readonly RuleFiring[]) => void
 }
 
+const MAX_BODY_BYTES = 64 * 1024 * 1024
+const CONTEXT_CHARS = 384
+
 /** Undefined when nothing of the policy looks at answers: bytes then pass as they are. */
 export function createAnswerGuard(
   parts: AnswerGuardParts,
-): ((answer: Answer) => ByteTransform) | undefined {
+): ((answer: Answer) => GuardTransform) | undefined {
   if (!looksAtAnswers(parts)) return undefined
   return (answer) => {
     const options = toOptions(parts)
-    return answer.stream ? streamed(options) : whole(options)
+    const later = toLater(parts)
+    return answer.stream
+      ? createStreamTransform(options, later)
+      : createBodyTransform(options, { ...later, maxBytes: MAX_BODY_BYTES })
   }
 }
 
@@ -63,47 +70,47 @@ function looksAtAnswers({ policy, notices }: AnswerGuardParts): boolean {
   const { texts, linear, needs, index, rules } = policy.compiled
   const answers = rules.some((rule) => rule.phases.has('midstream') || rule.phases.has('egress'))
   const reads = texts.length + linear.length + index.always.length > 0 || needs.pii
-  return needs.tool || (answers && reads) || policy.bans.length > 0 || notices.length > 0
+  const judged = modelsOf(policy.compiled, ANSWER).size > 0
+  return (
+    needs.tool || (answers && (reads || judged)) || policy.bans.length > 0 || notices.length > 0
+  )
 }
 
-function streamed(options: StreamOptions): ByteTransform {
-  const guard = createStreamGuard(options)
-  return {
-    push: (chunk) => guard.push(chunk),
-    end: () => guard.end(),
-    get done() {
-      return guard.stopped
-    },
-  }
-}
+const ANSWER = ['midstream', 'egress'] as const
 
-const MAX_BODY_BYTES = 64 * 1024 * 1024
-
-/** Past the bound a whole body is not forwarded: nothing may hide in it. */
-function whole(options: StreamOptions): ByteTransform {
-  const held: Uint8Array[] = []
-  let bytes = 0
+/** Classifiers and persons, whose answers come later. */
+function toLater({ policy, judging, calls }: AnswerGuardParts): Later {
+  const { compiled } = policy
+  const { judges, checkInterval, deadlineMs } = judging
+  const asked = modelsOf(compiled, ANSWER)
+  const isJudged = compiled.judgedBy.some((name) => asked.has(name))
+  const names = new Set([...asked].filter((name) => judges.has(name)))
+  // Where nobody answers, text that must be judged is unjudged, and the rule says what that means.
+  const silent = compiled.judgedBy.filter((name) => asked.has(name) && !judges.has(name))
+  const none = silent.map((model) => ({ kind: 'unjudged', model, reason: 'failed' }) as const)
+  if (names.size === 0 && none.length === 0) return { answerOf: calls.answerOf }
   return {
-    push(chunk) {
-      bytes += chunk.length
-      if (bytes <= MAX_BODY_BYTES) held.push(chunk)
-      return []
-    },
-    end: () => (bytes > MAX_BODY_BYTES ? [] : [guardBody(options, Buffer.concat(held)).body]),
-    get done() {
-      return bytes > MAX_BODY_BYTES
+    answerOf: calls.answerOf,
+    judge: {
+      checkInterval,
+      contextChars: CONTEXT_CHARS,
+      release: isJudged ? 'judged' : 'live',
+      ask: async ({ text }) => [
+        ...none,
+        ...(await judges.ask(names, text, { priority: 'stream', deadlineMs })),
+      ],
     },
   }
 }
 
 function toOptions(parts: AnswerGuardParts): StreamOptions {
-  const { policy, body, dialect } = parts
+  const { policy, body, dialect, calls } = parts
   const { compiled } = policy
   const deciders = new Map<string, (findings: readonly Finding[]) => TextDecision>()
   const format = body['response_format'] as { readonly type?: unknown } | null | undefined
   const streamOptions = body['stream_options'] as { readonly include_usage?: unknown } | null
   return {
-    dialect: DIALECTS[dialect],
+    dialect,
     scan: () => createScan(policy, parts.notices.length > 0),
     ...(compiled.needs.pii ? { pii: () => createPiiScanner() } : {}),
     decide: (findings, channel) => {
@@ -114,14 +121,13 @@ function toOptions(parts: AnswerGuardParts): StreamOptions {
       }
       return decide(findings)
     },
-    ...(compiled.needs.tool
-      ? { decideCall: createCallDecider(compiled, parts.context, parts.observe) }
-      : {}),
+    ...(compiled.needs.tool ? { decideCall: calls.decide } : {}),
     holdbackTokens: parts.holdbackTokens,
     choices: typeof body['n'] === 'number' ? body['n'] : 1,
     includeUsage: streamOptions?.include_usage === true,
     jsonContent: format?.type === 'json_object' || format?.type === 'json_schema',
     onMalformed: policy.onFailure === 'open' ? 'open' : 'closed',
+    finalComment: parts.finalEvent,
   }
 }
 

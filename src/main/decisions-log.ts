@@ -5,6 +5,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { commit } from '../audit/decision-log.ts'
 import { createDecisionTap } from '../audit/decision-tap.ts'
 import { createDecisionLog, decisionDestination } from '../audit/log.ts'
 import type { DecisionLog } from '../audit/log.ts'
@@ -24,6 +25,8 @@ export type Decisions = {
   readonly counts: () => EvidenceCounts
   /** Names and addresses that policies may tell. */
   readonly destinations: readonly string[]
+  /** Salted commitment to a value of a request, for logs. */
+  readonly commit: (requestId: string, value: string) => string
   readonly close: () => Promise<void>
 }
 
@@ -41,6 +44,7 @@ const GRACE_MS = 2_000
 export function openDecisions(parts: DecisionParts): Decisions {
   const { telemetry, env } = parts
   const config = readNotices(telemetry.notices_file)
+  const salt = saltOf(telemetry.salt_env, env)
   const notifier = createNotifier({
     config,
     env,
@@ -57,7 +61,7 @@ export function openDecisions(parts: DecisionParts): Decisions {
     now: () => Date.now(),
     options: {
       evidence: telemetry.mode === 'full_evidence' ? 'full' : 'offsets',
-      salt: saltOf(telemetry.salt_env, env),
+      salt,
     },
   })
   const names = Object.entries(config.destinations).flatMap(([name, { url }]) => [name, url])
@@ -66,6 +70,7 @@ export function openDecisions(parts: DecisionParts): Decisions {
     observe: isNeeded ? observe : () => undefined,
     counts: () => ({ droppedRecords: log?.dropped ?? 0, notices: notifier.counts }),
     destinations: names,
+    commit: (requestId, value) => commit(salt, requestId, value),
     close: async () => {
       log?.close()
       await notifier.close(GRACE_MS)

@@ -1,83 +1,133 @@
 /**
  * What a client sends, looked at before the engine is: every text of the request under the rules of
- * the ingress phase. A stop is an answer with the rule's status, a redaction changes the prompt.
+ * the ingress phase, with what classifiers say of it. A stop is an answer with the rule's status, a
+ * redaction changes the prompt.
  */
-import type { RuleFiring, TextEffect } from '../model/decision.ts'
+import { createHash } from 'node:crypto'
 import type { Finding } from '../model/finding.ts'
-import { scanPii } from '../pii/scanner.ts'
-import { applyText } from '../policy/apply-text.ts'
+import { createPiiScanner } from '../pii/scanner.ts'
 import type { CompiledPolicy, DecideContext } from '../policy/compiled.ts'
 import { decide } from '../policy/decide.ts'
-import { scanText } from '../policy/scan.ts'
+import { createPolicyScanner } from '../policy/scan.ts'
 import type { Problem } from '../proxy/answers.ts'
 import type { Body } from '../proxy/requests.ts'
-import type { Dialect } from '../proxy/routes.ts'
-import { readIngress } from '../stream/ingress.ts'
-import { editJson } from '../tools/json-edit.ts'
-import { DIALECTS } from './answer-guard.ts'
+import type { IngressPiece } from '../stream/ingress.ts'
+import { checkIngress } from '../stream/ingress-guard.ts'
+import type { IngressResult } from '../stream/ingress-guard.ts'
+import type { DialectName } from '../stream/guard-options.ts'
+import type { Judges } from './judges.ts'
+import { modelsOf } from './policy-reads.ts'
 
-export type Inspected = {
+export type IngressParts = {
+  readonly judges: Judges
+  readonly deadlineMs: number
+}
+
+export type Inspected = Pick<IngressResult, 'firings' | 'notices'> & {
   /** The body to send, when a rule changed it. */
   readonly body: Body | undefined
   readonly problem: Problem | undefined
-  /** Text that goes into the answer. */
-  readonly notices: readonly TextEffect[]
-  readonly firings: readonly RuleFiring[]
+}
+
+export type IngressRequest = {
+  readonly policy: CompiledPolicy
+  readonly dialect: DialectName
+  readonly body: Body
+  readonly pieces: readonly IngressPiece[]
+  readonly context: DecideContext
 }
 
 /** Texts looked at in one request; past it the request is refused. */
 const MAX_TEXTS = 10_000
+/** Texts whose verdicts are remembered. */
+const MAX_REMEMBERED = 8_192
 
-export function inspectRequest(
-  policy: CompiledPolicy,
-  dialect: Dialect,
-  body: Body,
-  context: DecideContext,
-): Inspected {
-  const nothing = { body: undefined, problem: undefined, notices: [], firings: [] }
-  if (!policy.rules.some((rule) => rule.phases.has('ingress'))) return nothing
-  const firings: RuleFiring[] = []
-  const notices: TextEffect[] = []
-  let problem: Problem | undefined
-  let texts = 0
-  let isChanged = false
-  const look = (text: string): string => {
-    if (problem !== undefined) return text
-    if (++texts > MAX_TEXTS) problem = tooMany
-    const found = findingsOf(policy, text)
-    const decision = decide(policy, found, { ...context, phase: 'ingress' })
-    firings.push(...decision.firings)
-    const { stop } = decision
-    if (stop !== undefined) problem = { status: stop.status, message: stop.message, code: CODE }
-    notices.push(...decision.text.filter((effect) => effect.kind === 'inject'))
-    const redactions = decision.text.filter((effect) => effect.kind === 'redact')
-    if (redactions.length === 0) return text
-    isChanged = true
-    return applyText(text, redactions)
+const NOTHING: Inspected = { body: undefined, problem: undefined, notices: [], firings: [] }
+
+export function createIngress(
+  parts: IngressParts,
+): (request: IngressRequest) => Inspected | Promise<Inspected> {
+  const ledger = new VerdictLedger()
+  return (request) => {
+    const { policy, pieces } = request
+    if (!policy.rules.some((rule) => rule.phases.has('ingress'))) return NOTHING
+    if (pieces.length > MAX_TEXTS) return { ...NOTHING, problem: TOO_MANY }
+    const asked = [...modelsOf(policy, ['ingress'])].filter((name) => parts.judges.has(name))
+    if (asked.length === 0) return inspect(request, () => [])
+    return judge(parts, new Set(asked), pieces, ledger).then((verdicts) =>
+      inspect(request, (piece) => verdicts.get(piece) ?? []),
+    )
   }
-  const mapped = mapTexts(body, dialect, look)
-  return { body: isChanged ? mapped : undefined, problem, notices: unique(notices), firings }
 }
 
 const CODE = 'content_policy_violation'
-const tooMany: Problem = { status: 400, message: `more than ${MAX_TEXTS} texts in one request` }
+const TOO_MANY: Problem = { status: 400, message: `more than ${MAX_TEXTS} texts in one request` }
 
-function findingsOf(policy: CompiledPolicy, text: string): readonly Finding[] {
-  const matches = scanText(policy, text)
-  if (!policy.needs.pii) return matches
-  return [...matches, ...scanPii(text).map((found) => ({ kind: 'pii', ...found }) as const)]
+function inspect(
+  { policy, dialect, body, pieces, context }: IngressRequest,
+  verdicts: (piece: IngressPiece) => readonly Finding[],
+): Inspected {
+  const result = checkIngress(
+    {
+      dialect,
+      scan: () => createPolicyScanner(policy),
+      ...(policy.needs.pii ? { pii: () => createPiiScanner() } : {}),
+      decide: (findings) => {
+        const { text, firings } = decide(policy, findings, { ...context, phase: 'ingress' })
+        return { effects: text, firings }
+      },
+      verdicts,
+    },
+    body,
+    pieces,
+  )
+  const { firings, notices } = result
+  const told = { ...NOTHING, firings, notices }
+  if (result.kind === 'modified') return { ...told, body: result.body }
+  if (result.kind === 'pass') return told
+  return { ...told, problem: { status: result.status, message: result.message, code: CODE } }
 }
 
-function unique(effects: readonly TextEffect[]): readonly TextEffect[] {
-  return [...new Map(effects.map((effect) => [JSON.stringify(effect), effect])).values()]
+/**
+ * What was said of a text is remembered by its digest: the same tools and the same history come with
+ * every request of a conversation, and a definition that changed is another text.
+ */
+class VerdictLedger {
+  readonly #known = new Map<string, readonly Finding[]>()
+
+  key(names: ReadonlySet<string>, text: string): string {
+    const digest = createHash('sha256').update(text).digest('base64')
+    return `${digest} ${[...names].join(' ')}`
+  }
+
+  get(key: string): readonly Finding[] | undefined {
+    return this.#known.get(key)
+  }
+
+  set(key: string, found: readonly Finding[]): void {
+    this.#known.delete(key)
+    this.#known.set(key, found)
+    const isFull = this.#known.size > MAX_REMEMBERED
+    const oldest = isFull ? this.#known.keys().next().value : undefined
+    if (oldest !== undefined) this.#known.delete(oldest)
+  }
 }
 
-/** The body with every text that a model will read replaced by what `look` gives for it. */
-function mapTexts(body: Body, dialect: Dialect, look: (text: string) => string): Body {
-  const edits = readIngress(DIALECTS[dialect], body).flatMap(({ path, text }) => {
-    const edited = look(text)
-    return edited === text ? [] : [{ path, value: JSON.stringify(edited) }]
+/** What the operator and the user wrote first, then what tools said. */
+async function judge(
+  { judges, deadlineMs }: IngressParts,
+  names: ReadonlySet<string>,
+  pieces: readonly IngressPiece[],
+  ledger: VerdictLedger,
+): Promise<ReadonlyMap<IngressPiece, readonly Finding[]>> {
+  const answers = pieces.map(async (piece) => {
+    const key = ledger.key(names, piece.text)
+    const known = ledger.get(key)
+    if (known !== undefined) return [piece, known] as const
+    const priority = piece.standing === 'trusted' ? 'prompt' : 'tool'
+    const found = await judges.ask(names, piece.text, { priority, deadlineMs })
+    if (found.every((one) => one.kind === 'verdict')) ledger.set(key, found)
+    return [piece, found] as const
   })
-  if (edits.length === 0) return body
-  return JSON.parse(editJson(JSON.stringify(body), edits)) as Body
+  return new Map(await Promise.all(answers))
 }

@@ -16,6 +16,7 @@ import type { Mistake } from '../playground/http.ts'
 import { PRESETS } from '../playground/presets.ts'
 import { createAsk } from './playground-ask.ts'
 import type { AskParts } from './playground-ask.ts'
+import type { ApprovalDesk } from './approval-desk.ts'
 import type { PolicyStore } from './policy-store.ts'
 import type { ServingPlane } from './serving-plane.ts'
 
@@ -23,6 +24,7 @@ export type LocalParts = AskParts & {
   readonly effective: EffectiveConfig
   readonly store: PolicyStore
   readonly feed: Feed<GuardEvent>
+  readonly approvals: ApprovalDesk
 }
 
 const PACKAGE = join(import.meta.dirname, '../..')
@@ -36,6 +38,7 @@ export function createLocalRoutes(parts: LocalParts): LocalRoutes {
     status: () => parts.serving.status(),
     canary: () => parts.serving.proveMasks(),
     standing: () => standing(parts),
+    approvals: parts.approvals,
   })
   if (!server.playground) return admin
   const playground = createPlayground({

@@ -70,9 +70,10 @@ async function shadow(
   const inspect = createInspector({
     ...parts.inspection,
     checksRequests: false,
+    approve: () => Promise.resolve({ kind: 'denied', by: 'playground' }),
     observe: () => undefined,
   })
-  const inspection = inspect(request, await parts.tenancy(request))
+  const inspection = await inspect(request, await parts.tenancy(request))
   if (inspection.kind === 'deny') return undefined
   return inspection.transform?.({ stream: true, status: 200 })
 }

@@ -6,7 +6,10 @@ import type { PlaneParts, ServingPlane } from './serving-plane.ts'
 import { capTokens } from './tenancy.ts'
 import { readVersion } from './version-file.ts'
 
-type Parts = Pick<PlaneParts<unknown>, 'store' | 'observe' | 'tenancy' | 'inspection' | 'totals'>
+type Parts = Pick<
+  PlaneParts<unknown>,
+  'store' | 'observe' | 'tenancy' | 'inspection' | 'totals' | 'left'
+>
 
 export function createReactivePlane(parts: Parts): ServingPlane {
   const { store } = parts
@@ -27,10 +30,11 @@ export function createReactivePlane(parts: Parts): ServingPlane {
     stop: () => Promise.resolve(),
     admit: async (request) => {
       const tenancy = await parts.tenancy(request)
-      const inspected = inspect(request, tenancy)
+      const inspected = await inspect(request, tenancy)
       if (inspected.kind === 'deny') return inspected
       const capped = capTokens(inspected.body ?? request.body, request.dialect, tenancy)
-      return { ...inspected, ...(capped === undefined ? {} : { body: capped }), binding: undefined }
+      const { site: _none, ...admitted } = inspected
+      return { ...admitted, ...(capped === undefined ? {} : { body: capped }), binding: undefined }
     },
     wasStopped: () => false,
     stopMessage: () => undefined,
@@ -53,6 +57,9 @@ export function createReactivePlane(parts: Parts): ServingPlane {
     policiesChanged: () => Promise.resolve(),
     explain: () => ({ textOf: String, walk: undefined, program: undefined }),
     forget: () => undefined,
-    finished: metrics.exchange,
+    finished: (exchange) => {
+      parts.left(exchange.requestId)
+      metrics.exchange(exchange)
+    },
   }
 }

@@ -8,10 +8,12 @@ import { decide } from '../policy/decide.ts'
 import type { TokenLookup } from '../programs/token-lookup.ts'
 import type { SitePolicy } from './site-policies.ts'
 
+type Words = Pick<TokenLookup, 'tokensOf' | 'encode'>
+
 export type RowDecisionParts = {
   /** Ids that are denied in every row: no guarantee, because text has other segmentations. */
   readonly bannedTokens: readonly number[]
-  readonly lookup: (vocabularyDigest: string) => TokenLookup | undefined
+  readonly lookup: (vocabularyDigest: string) => Words | undefined
   /** Milliseconds since the epoch: exceptions end while we run. */
   readonly nowMs: () => number
 }

@@ -16,10 +16,16 @@ import type { SitePolicy } from './site-policies.ts'
 
 type Report = (findings: readonly Finding[]) => void
 
+export type WatcherParts = {
+  readonly scorer: ScorerHub | undefined
+  /** Follows tool calls; undefined when they are not followed in the engine. */
+  readonly calls: () => Watcher | undefined
+}
+
 export function createWatchers(
   row: Row<SitePolicy>,
   report: Report,
-  scorer: ScorerHub | undefined,
+  { scorer, calls }: WatcherParts,
 ): readonly Watcher[] {
   const { compiled } = row.policy
   const levels = new Levels(compiled, scorer !== undefined && readsScores(compiled, scorer))
@@ -31,6 +37,8 @@ export function createWatchers(
   if (scorer !== undefined && levels.isScored) {
     watchers.push(new ScoreWatcher(row, report, scorer, levels))
   }
+  const called = compiled.needs.tool ? calls() : undefined
+  if (called !== undefined) watchers.push(called)
   return watchers
 }
 

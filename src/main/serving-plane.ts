@@ -13,6 +13,7 @@ import type { AdmissionRequest, Check, Exchange, ProxyParts } from '../proxy/par
 import type { Log } from '../telemetry/log.ts'
 import type { EngineClient } from './ask-http.ts'
 import type { InspectorParts } from './inspector.ts'
+import type { Judges } from './judges.ts'
 import type { PolicyStore } from './policy-store.ts'
 import type { ScorerHub } from './scorer-hub.ts'
 import type { Tenancy } from './tenancy.ts'
@@ -70,6 +71,8 @@ export type PlaneParts<V> = {
   /** Totals that are kept elsewhere, for the metrics. */
   readonly totals: () => SiteTotals
   readonly inspection: Omit<InspectorParts, 'observe'>
+  /** The client of a request is gone, or has its answer. */
+  readonly left: (requestId: string) => void
   /** Token ids that no row may sample. */
   readonly bannedTokens: readonly number[]
   /** Scores every token; undefined when no model is configured. */
@@ -91,4 +94,6 @@ export type PlaneKit<V> = {
     token: number,
   ) => readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Classifiers off the path; opened from the registry when left out. */
+  readonly judges?: Judges
 }

@@ -2,9 +2,11 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EngineView } from '../guard.ts'
+import type { EngineInfo } from '../model/engine.ts'
 import type { Walk } from '../playground/tokens.ts'
 import { prepareScan } from '../policy/scan.ts'
 import type { Check } from '../proxy/parts.ts'
+import type { Row } from '../session/row.ts'
 import { createTokenLookup } from '../programs/token-lookup.ts'
 import type { TokenLookup } from '../programs/token-lookup.ts'
 import { createDoorLog } from '../telemetry/log.ts'
@@ -20,6 +22,9 @@ import type { SitePolicy } from './site-policies.ts'
 import { createStepPlane } from './step-plane.ts'
 import type { PlaneVocabulary, StepPlane } from './step-plane.ts'
 import { chooseStopToken } from './stop-token.ts'
+import { formatOf } from './tool-site.ts'
+import type { ToolSite } from './tool-site.ts'
+import { watchCalls } from './tool-watcher.ts'
 import { readVersion } from './version-file.ts'
 
 const TICK_MS = 100
@@ -30,7 +35,8 @@ type Plane<V extends PlaneVocabulary> = StepPlane<SitePolicy, V>
 
 export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<V>): ServingPlane {
   const { kit, store } = parts
-  const plane = createPlane(parts, () => metrics.programFailed())
+  const sites = new Map<string, ToolSite>()
+  const plane = createPlane(parts, sites, () => metrics.programFailed())
   const readiness = createReadiness(plane, parts)
   const metrics = createMetrics({
     version: readVersion(),
@@ -61,6 +67,13 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
         return vocabulary === undefined ? undefined : chooseStopToken(kit.kinds(vocabulary))
       },
       inspect: createInspector({ ...parts.inspection, observe: parts.observe }),
+      offer: (requestId, site) => {
+        sites.set(requestId, site)
+        // Off the step path: the first mask of a vocabulary would take longer than a step may.
+        for (const { engine } of plane.guard.engines()) {
+          lookupOf(plane.shelf.get(engine.vocabularyDigest), kit)?.prepare()
+        }
+      },
       deniedTokens: parts.bannedTokens,
       sleep: (ms) => sleep(ms),
       waitMs: PROGRAM_WAIT_MS,
@@ -84,8 +97,13 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
       await plane.book.refresh()
     },
     explain: (policy, program) => explain(plane, parts, policy, program),
-    forget: (requestId) => plane.guard.forget(requestId),
+    forget: (requestId) => {
+      sites.delete(requestId)
+      plane.guard.forget(requestId)
+    },
     finished: (exchange) => {
+      parts.left(exchange.requestId)
+      sites.delete(exchange.requestId)
       plane.guard.forget(exchange.requestId)
       metrics.exchange(exchange)
     },
@@ -127,10 +145,18 @@ function explain<V extends PlaneVocabulary>(
 
 function createPlane<V extends PlaneVocabulary>(
   parts: PlaneParts<V>,
+  sites: ReadonlyMap<string, ToolSite>,
   programFailed: () => void,
 ): Plane<V> {
   const { effective, kit, log, store, observe, isObserved, scorer, bannedTokens } = parts
   const { vllm } = effective.config
+  const isFollowed = vllm.callbacks.includes('on_tool_call')
+  const calls = (row: Row<SitePolicy>, { vocabularyDigest, model }: EngineInfo) => {
+    const lookup = isFollowed ? lookupOf(plane.shelf.get(vocabularyDigest), kit) : undefined
+    if (lookup === undefined) return undefined
+    const site = sites.get(row.session.opened.requestId)
+    return watchCalls(row, { site, format: formatOf(vllm.tool_format, model), lookup, observe })
+  }
   const plane: Plane<V> = createStepPlane<SitePolicy, V>({
     socket: { path: vllm.socket, mode: Number.parseInt(vllm.socket_mode, 8) },
     welcome: {
@@ -151,7 +177,8 @@ function createPlane<V extends PlaneVocabulary>(
       lookup: (digest) => lookupOf(plane.shelf.get(digest), kit),
       nowMs: () => Date.now(),
     }),
-    watch: (row, report) => createWatchers(row, report, scorer),
+    watch: (row, report, engine) =>
+      createWatchers(row, report, { scorer, calls: () => calls(row, engine) }),
     observe,
     isObserved,
     door: createDoorLog(log, () => performance.now()),

@@ -12,6 +12,8 @@ export type TextEffect =
 export type ToolEffect =
   | { readonly kind: 'rewrite'; readonly argument: string; readonly value: string }
   | { readonly kind: 'block'; readonly message: string }
+  /** A person has to agree; silence refuses when the time is over. */
+  | { readonly kind: 'step_up'; readonly reason: string; readonly expiresMs: number }
 
 export type RuleFiring = {
   readonly rule: string
@@ -29,6 +31,8 @@ export type RuleFiring = {
   readonly severity?: string
   /** Of `notify`: who is told, as the policy names it. */
   readonly to?: string
+  /** Salted commitment to a value that was refused or replaced; the value itself is told to nobody. */
+  readonly commitment?: string
 }
 
 export type Decision = {

@@ -50,6 +50,16 @@ export type GuardEvent =
       readonly position: number
       readonly reason: string
     }
+  /** A tool call waits for a person, or waits no longer. */
+  | {
+      readonly kind: 'approval'
+      readonly requestId: string
+      readonly id: string
+      readonly tool: string
+      readonly state: 'waiting' | 'approved' | 'denied' | 'expired'
+      /** Who answered; empty while it waits. */
+      readonly by: string
+    }
   | { readonly kind: 'closed'; readonly requestId: string; readonly tokens: number }
   | { readonly kind: 'engine'; readonly engine: string; readonly attached: boolean }
   | { readonly kind: 'policy'; readonly revision: string; readonly error?: string }

@@ -62,7 +62,7 @@ function checkNotify(
   trigger.say('warning', 'unknown-name', path, message)
 }
 
-const SPOKEN = ['message', 'content', 'replacement', 'text', 'value'] as const
+const SPOKEN = ['message', 'content', 'replacement', 'text', 'value', 'reason'] as const
 
 function withVariables(
   action: ActionDocument,

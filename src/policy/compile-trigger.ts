@@ -109,7 +109,7 @@ export function compileTrigger(
       return leaf(parts, { kind: 'pii', types, min: trigger.confidence })
     }
     case 'tool':
-      return leaf(parts, { kind: 'tool', test: compileToolTest(trigger) })
+      return leaf(parts, { kind: 'tool', test: compileToolTest(trigger), trigger })
     case 'context': {
       const refuse = (message: string): void => parts.say('error', 'never-fires', path, message)
       const test = compileLeaf(trigger, refuse)

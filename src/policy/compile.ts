@@ -15,6 +15,7 @@ import { lower } from './mode.ts'
 import { CLASSIFIERS } from './names.ts'
 import type { Problem } from './problem.ts'
 import { findUnreachable } from './reach.ts'
+import { compileTools } from './compile-tools.ts'
 import { combinePolicies, resolvePolicy } from './resolve.ts'
 import type { ResolvedPolicy, ResolvedRule } from './resolve.ts'
 import type { AdaptiveDocument } from './schema.ts'
@@ -108,10 +109,11 @@ function* compileResolved(
   }
   const rules = yield* compileRules(parts, resolved, options.mode)
   const bans = bansInForce(parts, rules)
+  const tools = toolsInForce(resolved, problems, options.mode)
   yield
   if (options.isChecked !== true) problems.push(...findUnreachable(rules, parts.leaves))
   if (problems.some((p) => p.severity === 'error')) return { policy: undefined, problems }
-  const policy = assemble(resolved, parts, rules, bans, options)
+  const policy = assemble(resolved, parts, { rules, bans, tools }, options)
   return { policy, problems }
 }
 
@@ -198,8 +200,7 @@ function refuseUnbounded(parts: RuleParts, rule: CompiledRule, pattern: string):
 function assemble(
   resolved: ResolvedPolicy,
   parts: RuleParts,
-  rules: readonly CompiledRule[],
-  bans: readonly Ban[],
+  { rules, bans, tools }: Pick<CompiledPolicy, 'rules' | 'bans' | 'tools'>,
   options: CompileOptions,
 ): CompiledPolicy {
   const { document } = resolved.source
@@ -226,12 +227,39 @@ function assemble(
     counted: countedModels(leaves, rules),
     needs: {
       pii: inUse.some((leaf) => leaf.kind === 'pii'),
-      tool: inUse.some((leaf) => leaf.kind === 'tool'),
+      tool: tools.length > 0 || rules.some(isAboutCalls(leaves)),
     },
+    tools,
     judgedBy: [...new Set(judged.flatMap((rule) => rule.models))],
     sync: rules.some((rule) => rule.wait && rule.mode === 'enforce' && rule.phases.has('step')),
     compiledAtMs: options.nowMs,
     nothing: Object.freeze({ revision: digest, sync: false, text: [], firings: [] }),
+  })
+}
+
+/** Rules of the tool phase are asked about every call: by its name and values, or by what is said of it. */
+const isAboutCalls =
+  (leaves: readonly Leaf[]) =>
+  (rule: CompiledRule): boolean =>
+    rule.leaves.some((i) => leaves[i]?.kind === 'tool') ||
+    (rule.phases.has('tool') && (rule.models.length > 0 || rule.actions.some(isForCalls)))
+
+const isForCalls = ({ kind }: CompiledRule['actions'][number]): boolean =>
+  kind === 'block_tool_call' || kind === 'rewrite_tool' || kind === 'step_up'
+
+function toolsInForce(
+  resolved: ResolvedPolicy,
+  problems: Problem[],
+  ceiling: Mode | undefined,
+): CompiledPolicy['tools'] {
+  return resolved.tools.flatMap(({ source, mode = 'enforce' }) => {
+    const { file, document } = source
+    if (document.tools === undefined) return []
+    const tools = compileTools(document.tools, (path, message) => {
+      const at = source.place(['tools', ...path])
+      problems.push({ severity: 'error', code: 'schema', message, file, ...at })
+    })
+    return [{ policy: document.name, mode: lower(mode, ceiling), tools }]
   })
 }
 
@@ -251,6 +279,7 @@ function digestOf(
     resolved.source.document.version,
     resolved.onFailure,
     resolved.adaptive ?? null,
+    resolved.tools.map(({ source, mode }) => [mode ?? '', source.document.tools]),
     resolved.lists,
     resolved.variables,
     rules.map((rule) => [rule.name, rule.mode, rule.priority]),

@@ -9,6 +9,8 @@ import type { SamplingParameters } from '../model/step.ts'
 import type { AdaptPlan } from '../decoding/plan.ts'
 import type { LinearPattern } from './linear.ts'
 import type { ActionDocument } from './schema-actions.ts'
+import type { ToolTrigger } from './schema-triggers.ts'
+import type { ToolPolicy } from '../tools/tool-policy.ts'
 
 export type OnFailure = 'closed' | 'open' | 'resident'
 
@@ -19,6 +21,8 @@ export type DecideContext = RequestContext & {
   /** Wall clock, for exceptions that expire; by default the moment of compilation. */
   readonly nowMs?: number
   readonly tool?: string
+  /** Who calls tools for the user, as the caller names it. */
+  readonly agent?: string
   /** Characters of the answer so far; estimated from the position when left out. */
   readonly responseLength?: number
   /** The client's own parameters: never loosened. */
@@ -42,7 +46,12 @@ export type Leaf =
       readonly source: string
     }
   | { readonly kind: 'pii'; readonly types: ReadonlySet<string> | undefined; readonly min: number }
-  | { readonly kind: 'tool'; readonly test: (name: string, values: unknown) => boolean }
+  | {
+      readonly kind: 'tool'
+      readonly test: (name: string, values: unknown) => boolean
+      /** As it was written, for what can be known before a call is whole. */
+      readonly trigger: ToolTrigger
+    }
 
 export type Formula =
   | { readonly op: 'leaf'; readonly leaf: number }
@@ -140,6 +149,12 @@ export type CompiledPolicy = {
    */
   readonly counted: ReadonlyMap<string, number>
   readonly needs: { readonly pii: boolean; readonly tool: boolean }
+  /** The `tools` sections in force, with the policy that wrote each; a call has to pass all. */
+  readonly tools: readonly {
+    readonly policy: string
+    readonly mode: Mode
+    readonly tools: ToolPolicy
+  }[]
   /** Models whose verdict must cover text before it is released (`release: judged`). */
   readonly judgedBy: readonly string[]
   /** A row is waited for from its first token on. */

@@ -29,6 +29,8 @@ export function fieldOf(field: string): ((context: DecideContext) => Value) | un
       return (c) => c.tool
     case 'phase':
       return (c) => c.phase
+    case 'agent':
+      return (c) => c.agent
     case 'position':
       return (c) => c.position
     case 'request_id':

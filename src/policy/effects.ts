@@ -54,6 +54,11 @@ export function applyAction(action: CompiledAction, shot: Shot, outcome: Outcome
     }
     case 'block_tool_call':
       outcome.tool({ kind: 'block', message: spoken(document.message, shot) })
+      return
+    case 'step_up': {
+      const expiresMs = document.expires_seconds * 1_000
+      outcome.tool({ kind: 'step_up', reason: spoken(document.reason, shot), expiresMs })
+    }
   }
 }
 

@@ -28,6 +28,7 @@ export const LEGAL: Readonly<Record<ActionKind, Row>> = {
   force: { legal: ['step', 'tool'], byDefault: ['step'] },
   rewrite_tool: { legal: ['tool'], byDefault: ['tool'] },
   block_tool_call: { legal: ['tool'], byDefault: ['tool'] },
+  step_up: { legal: ['tool'], byDefault: ['tool'] },
 }
 
 export const isNote = (kind: ActionKind): boolean =>

@@ -52,7 +52,8 @@ export class Outcome {
   tool(effect: ToolEffect): void {
     if (effect.kind === 'block') {
       if (!this.#tools.some((e) => e.kind === 'block')) this.#tools.push(effect)
-    } else if (!this.#tools.some((e) => e.kind === 'rewrite' && e.argument === effect.argument)) {
+    } else if (effect.kind === 'step_up') this.#tools.push(effect)
+    else if (!this.#tools.some((e) => e.kind === 'rewrite' && e.argument === effect.argument)) {
       this.#tools.push(effect)
     }
   }

@@ -28,6 +28,11 @@ export type ResolvedPolicy = {
   readonly lists: Readonly<Record<string, readonly string[]>>
   readonly variables: Readonly<Record<string, string>>
   readonly adaptive: AdaptiveDocument | undefined
+  /** Documents whose `tools` section is in force, each once. */
+  readonly tools: readonly {
+    readonly source: PolicySource
+    readonly mode: PolicyDocument['mode']
+  }[]
   readonly onFailure: 'closed' | 'open' | 'resident'
   readonly mode: 'monitor' | 'alert' | 'enforce'
 }
@@ -55,7 +60,11 @@ export function resolvePolicy(
     // What is inherited is lowered by the heir: a pack can be tried out whole.
     mode: rule.source === source ? (rule.mode ?? mode) : lower(rule.mode ?? mode, draft.mode),
   }))
-  return { ...draft, rules, source, onFailure, mode }
+  const tools = draft.tools.map((one) => ({
+    ...one,
+    mode: one.source === source ? mode : lower(one.mode ?? mode, draft.mode),
+  }))
+  return { ...draft, rules, tools, source, onFailure, mode }
 }
 
 /**
@@ -87,9 +96,14 @@ export function combinePolicies(
     lists: Object.assign({}, ...drafts.map((d) => d.lists)),
     variables: Object.assign({}, ...drafts.map((d) => d.variables)),
     adaptive: drafts.find((d) => d.adaptive !== undefined)?.adaptive,
+    tools: eachOnce(drafts.flatMap((d) => d.tools)),
     onFailure: strictest(drafts.map((d) => d.onFailure)),
     mode: 'enforce',
   }
+}
+
+function eachOnce(all: ResolvedPolicy['tools']): ResolvedPolicy['tools'] {
+  return all.filter((one, i) => all.findIndex((other) => other.source === one.source) === i)
 }
 
 /** Of several policies in one, the most careful one says what a failure means. */
@@ -130,6 +144,10 @@ function resolve(
     lists: Object.assign({}, ...drafts.map((d) => d.lists), document.lists),
     variables: Object.assign({}, ...drafts.map((d) => d.variables), document.variables),
     adaptive: document.adaptive_decoding ?? last?.adaptive,
+    tools: eachOnce([
+      ...drafts.flatMap((d) => d.tools),
+      ...(document.tools === undefined ? [] : [{ source, mode: document.mode }]),
+    ]),
     onFailure: document.on_failure ?? document.defaults.on_failure ?? last?.onFailure,
     mode: document.mode ?? document.defaults.mode ?? last?.mode,
   }

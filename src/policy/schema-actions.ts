@@ -120,6 +120,11 @@ export const action = z.discriminatedUnion('type', [
     type: z.literal('block_tool_call'),
     message: z.string().max(MAX.text).default('This tool call was blocked by policy.'),
   }),
+  z.strictObject({
+    type: z.literal('step_up'),
+    reason: z.string().max(MAX.text).default('A person has to agree to this call.'),
+    expires_seconds: z.number().positive().max(86_400).default(300),
+  }),
 ])
 
 export type ActionDocument = z.infer<typeof action>

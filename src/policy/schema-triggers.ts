@@ -8,6 +8,7 @@ export const CONTEXT_FIELDS = [
   'user',
   'model',
   'tool',
+  'agent',
   'phase',
   'position',
   'response_length',

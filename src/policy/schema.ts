@@ -11,6 +11,7 @@ import { action } from './schema-actions.ts'
 import { MAX, name, probability, text } from './schema-words.ts'
 import { contextTrigger, trigger } from './schema-triggers.ts'
 import { policyTest } from './schema-tests.ts'
+import { toolsSection } from './schema-tools.ts'
 
 const phases = z.union([z.enum(PHASES), z.array(z.enum(PHASES)).min(1).max(5)])
 const ON_FAILURE = ['closed', 'open', 'resident'] as const
@@ -108,6 +109,9 @@ export const policyDocument = z.strictObject({
   variables: z.record(name, z.string().max(MAX.text)).default({}),
   lists: z.record(name, z.array(text).max(MAX.phrases)).default({}),
   adaptive_decoding: adaptiveDecoding.optional(),
+  tools: toolsSection
+    .optional()
+    .describe('Who may call which tool; a call has to pass the section of every policy in force.'),
   rules: z.array(rule).max(MAX.rules).default([]),
   tests: z.array(policyTest).max(10_000).default([]),
 })

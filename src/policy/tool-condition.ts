@@ -1,4 +1,5 @@
 /** Conditions on a tool call: its name and one value of its arguments. Pure; values are untrusted. */
+import { refusePath } from '../tools/paths.ts'
 import type { ToolTrigger } from './schema-triggers.ts'
 
 /** The value at a dotted path; `*` is every element of a list. Several values when it meets lists. */
@@ -71,25 +72,11 @@ function valueTests(trigger: ToolTrigger): ((value: unknown) => boolean)[] {
   }
   if (trigger.prefix_not_in !== undefined) {
     const listed = trigger.prefix_not_in
-    tests.push((v) => {
-      const path = normalPath(String(v))
-      return !listed.some((p) => path === p || path.startsWith(p.endsWith('/') ? p : `${p}/`))
-    })
+    tests.push((v) => refusePath(String(v), listed) !== undefined)
   }
   if (min !== undefined || max !== undefined) {
     const isWithinLimits = (n: number): boolean => n >= (min ?? -Infinity) && n <= (max ?? Infinity)
     tests.push((v) => !isWithinLimits(Number(v)))
   }
   return tests
-}
-
-/** `/a/./b/../c` → `/a/c`; a relative path stays relative and so is in no absolute prefix. */
-function normalPath(path: string): string {
-  const parts: string[] = []
-  for (const part of path.replaceAll('\\', '/').split('/')) {
-    if (part === '' || part === '.') continue
-    if (part === '..') parts.pop()
-    else parts.push(part)
-  }
-  return (path.startsWith('/') ? '/' : '') + parts.join('/')
 }

@@ -17,6 +17,15 @@ export type TokenLookup = {
    * choose, but the same bytes. Empty when the vocabulary cannot spell it.
    */
   readonly encode: (text: string) => readonly number[]
+  /**
+   * Tokens after which one of the texts may still be spelled, or is: their bytes begin the text, or the
+   * text begins their bytes. `skip`: bytes of every text that are spelled already.
+   */
+  readonly towards: (texts: readonly string[], skip: number) => readonly number[]
+  /** Tokens that spell one of the texts to its end, whatever they go on with. */
+  readonly completing: (texts: readonly string[], skip: number) => readonly number[]
+  /** Builds what the questions need; some hundred milliseconds for a large vocabulary, once. */
+  readonly prepare: () => void
 }
 
 const TEXT = 0
@@ -24,9 +33,27 @@ const TEXT = 0
 export function createTokenLookup(vocabulary: Vocabulary): TokenLookup {
   let words: ReadonlyMap<string, readonly number[]> | undefined
   let pieces: Pieces | undefined
+  let order: Sorted | undefined
+  const sorted = (): Sorted => (order ??= sortTexts(vocabulary))
   return {
     tokensOf: (text) => (words ??= indexWords(vocabulary)).get(text.trim()) ?? [],
     encode: (text) => spell(Buffer.from(text), (pieces ??= indexPieces(vocabulary))),
+    towards: (texts, skip) => {
+      const rests = texts.map((text) => latin(Buffer.from(text)).slice(skip))
+      const found = rests.flatMap((rest) => [
+        ...prefixesOf(rest, sorted()),
+        ...beginningWith(rest, sorted()),
+      ])
+      return [...new Set(found)]
+    },
+    completing: (texts, skip) => {
+      const rests = texts.map((text) => latin(Buffer.from(text)).slice(skip))
+      return [...new Set(rests.flatMap((rest) => beginningWith(rest, sorted())))]
+    },
+    prepare: () => {
+      pieces ??= indexPieces(vocabulary)
+      sorted()
+    },
   }
 }
 
@@ -63,6 +90,50 @@ function indexPieces(vocabulary: Vocabulary): Pieces {
     longest = Math.max(longest, bytes.length)
   }
   return { ids, longest: Math.min(longest, MAX_PIECE) }
+}
+
+/** Texts of tokens in the order of their bytes, with their ids. */
+type Sorted = { readonly texts: readonly string[]; readonly ids: Uint32Array }
+
+function sortTexts(vocabulary: Vocabulary): Sorted {
+  const all: (readonly [string, number])[] = []
+  for (const [id, bytes] of textTokens(vocabulary)) all.push([latin(bytes), id])
+  all.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+  return { texts: all.map(([text]) => text), ids: Uint32Array.from(all, ([, id]) => id) }
+}
+
+/** The first place whose text is not below `text`. */
+function placeOf(text: string, { texts }: Sorted): number {
+  let low = 0
+  let high = texts.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((texts[middle] ?? '') < text) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Tokens that are a beginning of `rest`, shorter than it. */
+function prefixesOf(rest: string, sorted: Sorted): number[] {
+  const found: number[] = []
+  for (let length = 1; length < Math.min(rest.length, MAX_PIECE + 1); length++) {
+    const text = rest.slice(0, length)
+    for (let at = placeOf(text, sorted); sorted.texts[at] === text; at++) {
+      found.push(sorted.ids[at] ?? 0)
+    }
+  }
+  return found
+}
+
+/** Tokens that `rest` is a beginning of, or all of. */
+function beginningWith(rest: string, sorted: Sorted): number[] {
+  if (rest === '') return []
+  const found: number[] = []
+  for (let at = placeOf(rest, sorted); sorted.texts[at]?.startsWith(rest) === true; at++) {
+    found.push(sorted.ids[at] ?? 0)
+  }
+  return found
 }
 
 /** Tokens of blanks may be hundreds of bytes long; no word is. */

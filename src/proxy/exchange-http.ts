@@ -1,4 +1,5 @@
 /** Reading a request's body and writing an answer's, both bounded and with back-pressure. */
+import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { RequestError, toErrorBody } from './answers.ts'
@@ -55,6 +56,8 @@ export type Pump = {
   /** Longest time that the client may leave written bytes unread. */
   readonly idleMs: number
   readonly onFirst: () => void
+  /** The client is gone: nothing is waited for any longer. */
+  readonly signal: AbortSignal
 }
 
 /**
@@ -66,7 +69,7 @@ export type Pump = {
 export function pump(
   body: Readable,
   response: ServerResponse,
-  { transform, idleMs, onFirst }: Pump,
+  { transform, idleMs, onFirst, signal }: Pump,
 ): Promise<'ended' | 'done'> {
   let isFirst = true
   let isFull = false
@@ -98,7 +101,7 @@ export function pump(
       }
     }
     const finish = async (): Promise<void> => {
-      write(await transform.end())
+      write(await unlessAborted(transform.end(), signal))
       resolve(transform.done === true ? 'done' : 'ended')
     }
     body.on('data', (chunk: Uint8Array) => {
@@ -111,6 +114,21 @@ export function pump(
     })
     body.once('end', () => void finish().catch(fail))
   })
+}
+
+async function unlessAborted<T>(value: T | Promise<T>, signal: AbortSignal): Promise<T> {
+  if (!(value instanceof Promise)) return value
+  signal.throwIfAborted()
+  const left = new AbortController()
+  const aborted = once(signal, 'abort', { signal: left.signal }).then(() => {
+    throw signal.reason
+  })
+  try {
+    return (await Promise.race([value, aborted])) as T
+  } finally {
+    aborted.catch(() => undefined) // ours, when the value came first
+    left.abort()
+  }
 }
 
 /** Until the client has read; rejects when it is gone or silent for too long. */

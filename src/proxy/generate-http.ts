@@ -91,21 +91,27 @@ async function relay(parts: ProxyParts, generation: Generation, relayed: Relay):
   })
   const rest = admission.transform?.({ stream: streamed, status: answer.statusCode }) ?? UNCHANGED
   const headers = { ...toClientHeaders(answer.headers, requestId, true), ...admission.headers }
-  response.writeHead(answer.statusCode, headers)
-  if (streamed) response.flushHeaders()
+  const head = createHead(response, answer.statusCode, streamed, {
+    headers,
+    report: admission.report,
+  })
+  if (streamed) head.start()
   try {
     const transform = answer.statusCode < 300 ? chain(mapper, rest) : UNCHANGED
-    const idleMs = parts.limits.idleMs
-    const ended = await pump(answer.body, response, {
-      transform,
-      idleMs,
-      onFirst: generation.onFirst,
-    })
-    response.end()
+    const onFirst = (): void => {
+      head.start()
+      generation.onFirst()
+    }
+    const { idleMs } = parts.limits
+    const { signal } = generation
+    const ended = await pump(answer.body, response, { transform, idleMs, onFirst, signal })
+    head.end()
     return stopped || ended === 'done' ? 'stopped' : 'complete'
   } catch (error) {
     generation.signal.throwIfAborted()
-    endBroken(response, streamed, toProblem(toFailure(error, { url: parts.upstream.name })))
+    const problem = toProblem(toFailure(error, { url: parts.upstream.name }))
+    if (streamed) endBroken(response, problem)
+    else sendProblem(response, problem, dialect)
     return 'upstream_failed'
   }
 }
@@ -121,12 +127,41 @@ function createMapper(streamed: boolean, admission: Admitted, rules: Rules): Pla
   return createFrameMapper(map, (text) => mayEnd(text) || hasLogprobs(text))
 }
 
-/** What is held is dropped: it was not cleared. A stream says why it ends, a body is cut. */
-function endBroken(response: ServerResponse, streamed: boolean, problem: Problem): void {
-  if (!streamed) {
-    response.destroy()
-    return
+type Told = {
+  readonly headers: Record<string, string | string[]>
+  readonly report: Admitted['report'] | undefined
+}
+
+/**
+ * A stream's head goes at once, and what is known at its end goes into trailers; a whole body is
+ * complete before its first byte goes, so there all of it is in the head.
+ */
+function createHead(
+  response: ServerResponse,
+  status: number,
+  streamed: boolean,
+  { headers, report }: Told,
+): { readonly start: () => void; readonly end: () => void } {
+  const names = streamed && report !== undefined ? { trailer: TRAILERS } : {}
+  const start = (): void => {
+    if (response.headersSent) return
+    response.writeHead(status, { ...headers, ...names, ...(streamed ? {} : report?.()) })
+    if (streamed) response.flushHeaders()
   }
+  return {
+    start,
+    end: () => {
+      start()
+      if (streamed && report !== undefined) response.addTrailers(report())
+      response.end()
+    },
+  }
+}
+
+const TRAILERS = 'x-checkstream-decisions'
+
+/** What is held is dropped: it was not cleared. The stream says why it ends. */
+function endBroken(response: ServerResponse, problem: Problem): void {
   response.end(`data: ${toErrorBody(problem)}\n\ndata: [DONE]\n\n`)
 }
 

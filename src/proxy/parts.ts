@@ -30,6 +30,8 @@ export type Admission =
       readonly transform?: (answer: Answer) => ByteTransform
       /** Added to the answer. */
       readonly headers?: Readonly<Record<string, string>>
+      /** What is known only when the answer is complete: headers of a whole body, trailers of a stream. */
+      readonly report?: () => Readonly<Record<string, string>>
     }
 
 export type Answer = { readonly stream: boolean; readonly status: number }

@@ -158,7 +158,7 @@ async function pass(
   const answer = await parts.upstream.send(body === undefined ? base : { ...base, body })
   response.writeHead(answer.statusCode, toClientHeaders(answer.headers, call.requestId, false))
   const { idleMs } = parts.limits
-  await pump(answer.body, response, { transform: UNCHANGED, idleMs, onFirst })
+  await pump(answer.body, response, { transform: UNCHANGED, idleMs, onFirst, signal })
   response.end()
   return { outcome: 'complete', stream: false }
 }

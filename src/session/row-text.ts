@@ -33,6 +33,11 @@ export class RowText {
     return this.#length
   }
 
+  /** Bytes at the end that begin a character; counted when the text was asked for last. */
+  get openBytes(): number {
+    return this.#length - this.#decodedBytes
+  }
+
   get isCut(): boolean {
     return this.#isCut
   }

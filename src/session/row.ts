@@ -25,6 +25,15 @@ export interface Watcher {
   settled?(): Promise<void> | undefined
   /** Risk of the text judged so far, 0 to 1, for those who look on. */
   readonly risk?: number
+  /** What the text wants done at its next token, beside what findings mean; the same object while it holds. */
+  steer?(): Steer | undefined
+}
+
+/** Done at the next token for the sake of a tool call that is being spelled. */
+export type Steer = {
+  readonly sync: boolean
+  readonly deny?: readonly TokenSet[]
+  readonly force?: readonly number[]
 }
 
 const ALLOW: Directive = { fromPosition: 0, sync: false }
@@ -45,6 +54,9 @@ export class Row<P> {
   /** Number of the step that touched the row last, so that it is judged once per step. */
   touchedBy = -1
   isClosed = false
+  /** What the policy's rules want, before it is steered. */
+  ruled: Directive = ALLOW
+  steer: Steer | undefined
   readonly #findings: Finding[] = []
   readonly #foundAt: number[] = []
 
@@ -122,6 +134,24 @@ export function toDirective(decision: Decision, fromPosition: number): Directive
     ...(deny === undefined ? {} : { deny }),
     ...(force === undefined ? {} : { force }),
     ...(stop === undefined ? {} : { stop: { reason: stop.reason } }),
+  }
+}
+
+/** The rules' directive with what steers a tool call; the row's own force comes first. */
+export function steered(
+  ruled: Directive,
+  steer: Steer | undefined,
+  fromPosition: number,
+): Directive {
+  if (steer === undefined) return ruled
+  const deny = [...(ruled.deny ?? []), ...(steer.deny ?? [])]
+  const force = ruled.force ?? steer.force
+  return {
+    ...ruled,
+    fromPosition,
+    sync: ruled.sync || steer.sync,
+    ...(deny.length === 0 ? {} : { deny }),
+    ...(force === undefined ? {} : { force }),
   }
 }
 

@@ -3,21 +3,31 @@
  * stream that brings everything in one frame.
  */
 import type { TextEffect } from '../model/decision.ts'
-import { GuardError } from '../model/errors.ts'
+import { GuardError, invariant } from '../model/errors.ts'
 import type { Finding } from '../model/finding.ts'
 import { CallBook } from './calls.ts'
 import { Choices } from './choices.ts'
-import { type BodyCut, type ChannelName, type JsonObject, type Piece, isObject } from './dialect.ts'
+import {
+  type BodyCut,
+  type ChannelName,
+  type Dialect,
+  type FrameView,
+  type JsonObject,
+  type Piece,
+  isObject,
+} from './dialect.ts'
 import { createDialect } from './dialects.ts'
 import { inOrder, startOf, unseenEchoes } from './findings.ts'
 import {
+  type CallOutcome,
   type CallText,
   type DialectName,
   type StreamDecision,
   type StreamOptions,
   DEFAULT_LIMITS,
 } from './guard-options.ts'
-import { Channel } from './holdback.ts'
+import { Channel, isJsonText } from './holdback.ts'
+import { createJsonText } from './json-text.ts'
 import { editJson } from '../tools/json-edit.ts'
 import { type HeldFrame, type Span, frameEdits } from './release.ts'
 
@@ -26,38 +36,71 @@ export type GuardedBody = {
   readonly decisions: readonly StreamDecision[]
   /** A choice was stopped by policy. */
   readonly stopped: boolean
-  /** Calls that wait for approval: settle them and guard the body again. */
-  readonly held: readonly CallText[]
 }
+
+/** A body whose texts are decided; calls that wait for an answer are settled before it is finished. */
+export type OpenBody = {
+  readonly held: readonly CallText[]
+  settleCall(key: string, outcome: CallOutcome): void
+  /** Calls that still wait are refused. */
+  finish(): GuardedBody
+}
+
+/** The answer to one window of a channel, as `settle` gets it in a stream. */
+export type Judged = { readonly from: number; readonly findings: readonly Finding[] }
 
 const FIELD_ORDER: readonly Piece['field'][] = ['reasoning', 'content', 'refusal', 'arguments']
 
-/** The texts of a body by channel, for classifiers that run before `guardBody`. */
-export function bodyTexts(dialect: DialectName, body: Uint8Array): Map<ChannelName, string> {
+/** The texts of a body by channel, decoded as scanners see them, for classifiers that run before. */
+export function bodyTexts(
+  dialect: DialectName,
+  body: Uint8Array,
+  jsonContent = false,
+): Map<ChannelName, string> {
   const json = parseBody(body)
   const texts = new Map<ChannelName, string>()
   if (json === undefined) return texts
-  const names = new Map<string, ChannelName>()
+  const channels = new Map<string, { readonly name: ChannelName; readonly decode: Decode }>()
   for (const { key, choice, field, text } of piecesOf(dialect, json)) {
-    const name = names.get(key) ?? { key, choice, field }
-    names.set(key, name)
-    texts.set(name, (texts.get(name) ?? '') + text)
+    let channel = channels.get(key)
+    if (channel === undefined) {
+      const name = { key, choice, field }
+      channel = {
+        name,
+        decode: isJsonText(name, jsonContent) ? createJsonText().push : (raw) => raw,
+      }
+      channels.set(key, channel)
+    }
+    texts.set(channel.name, (texts.get(channel.name) ?? '') + channel.decode(text))
   }
   return texts
 }
 
-/** `verdicts`: findings by channel key that classifiers gave for `bodyTexts`. */
+type Decode = (raw: string) => string
+
+type Verdicts = ReadonlyMap<string, readonly Judged[]>
+
+/** `verdicts`: by channel key, what classifiers said of the windows of `bodyTexts`, in order. */
+export function openBody(
+  options: StreamOptions,
+  body: Uint8Array,
+  verdicts: Verdicts = new Map(),
+): OpenBody {
+  const json = parseBody(body)
+  if (json !== undefined) return new BodyGuard(options, json, body).read(verdicts)
+  if (options.onMalformed === 'closed') {
+    throw new GuardError('upstream_failed', 'the upstream sent a body that is not a JSON object')
+  }
+  const unread = { body, decisions: [], stopped: false }
+  return { held: [], settleCall: () => undefined, finish: () => unread }
+}
+
 export function guardBody(
   options: StreamOptions,
   body: Uint8Array,
-  verdicts: ReadonlyMap<string, readonly Finding[]> = new Map(),
+  verdicts: Verdicts = new Map(),
 ): GuardedBody {
-  const json = parseBody(body)
-  if (json === undefined) {
-    if (options.onMalformed === 'open') return { body, decisions: [], stopped: false, held: [] }
-    throw new GuardError('upstream_failed', 'the upstream sent a body that is not a JSON object')
-  }
-  return new BodyGuard(options, json).run(body, verdicts)
+  return openBody(options, body, verdicts).finish()
 }
 
 function parseBody(body: Uint8Array): JsonObject | undefined {
@@ -79,42 +122,63 @@ function order(piece: Piece): number {
   return piece.choice * FIELD_ORDER.length + FIELD_ORDER.indexOf(piece.field)
 }
 
-class BodyGuard {
+const UNANSWERED: CallOutcome = { kind: 'block', message: 'This tool call was not approved.' }
+
+class BodyGuard implements OpenBody {
+  readonly held: CallText[] = []
   readonly #options: StreamOptions
   readonly #json: JsonObject
+  readonly #body: Uint8Array
+  readonly #dialect: Dialect
+  readonly #view: FrameView
   readonly #channels = new Map<string, Channel>()
   readonly #choices: Choices
   readonly #calls: CallBook
-  readonly #cuts: BodyCut[] = []
-  readonly #held: CallText[] = []
+  readonly #cuts = new Map<number, BodyCut>()
+  #spans: readonly Span[] = []
 
-  constructor(options: StreamOptions, json: JsonObject) {
+  constructor(options: StreamOptions, json: JsonObject, body: Uint8Array) {
     this.#options = options
     this.#json = json
+    this.#body = body
+    this.#dialect = createDialect(options.dialect)
+    this.#view = this.#dialect.read(json)
     this.#choices = new Choices(options.choices ?? 1)
     const limit = options.limits?.maxArgumentChars ?? DEFAULT_LIMITS.maxArgumentChars
     this.#calls = new CallBook(options.decideCall, limit, (call, outcome) => {
       this.#choices.noteCall(call, outcome)
-      if (outcome.kind === 'hold') this.#held.push(call)
+      if (outcome.kind === 'hold') this.held.push(call)
     })
   }
 
-  run(body: Uint8Array, verdicts: ReadonlyMap<string, readonly Finding[]>): GuardedBody {
-    const dialect = createDialect(this.#options.dialect)
-    const view = dialect.read(this.#json)
+  settleCall(key: string, outcome: CallOutcome): void {
+    invariant(outcome.kind !== 'hold', 'a held call is settled by allow, rewrite or block')
+    this.#calls.settle(key, outcome)
+  }
+
+  read(verdicts: Verdicts): this {
+    const dialect = this.#dialect
+    const view = this.#view
     const pieces = [...view.pieces, ...unseenEchoes(this.#json, view, new Map())]
-    for (const part of view.calls) this.#calls.add(part)
+    this.#calls.add(view.calls)
     // Blocks of one message keep their order; fields of a choice are read as they are generated.
     const read = dialect.hasBlocks ? pieces : [...pieces].sort((a, b) => order(a) - order(b))
-    const spans = read.map((piece) => this.#readPiece(piece, read, verdicts))
+    this.#spans = read.map((piece) => this.#readPiece(piece, read, verdicts))
     this.#calls.completeChoice(undefined)
+    return this
+  }
+
+  finish(): GuardedBody {
+    for (const { key } of this.held) this.#calls.settle(key, UNANSWERED)
+    const dialect = this.#dialect
+    const body = this.#body
     const data = new TextDecoder().decode(body)
     const held: HeldFrame = {
       kind: 'frame',
       frame: { raw: body, data, event: undefined },
       json: this.#json,
-      view,
-      spans,
+      view: this.#view,
+      spans: this.#spans,
       calls: [],
       dropped: new Set(),
     }
@@ -122,23 +186,18 @@ class BodyGuard {
     const parts = { dialect, calls: this.#calls, channel, injection: this.#choices }
     const edits = frameEdits(held, parts)
     const edited = edits === 'drop' || edits.length === 0 ? data : editJson(data, edits)
-    const out = this.#cuts.reduce((text, cut) => {
+    const out = [...this.#cuts.values()].reduce((text, cut) => {
       const json: unknown = JSON.parse(text)
       return isObject(json) ? editJson(text, dialect.stopBody(json, cut)) : text
     }, edited)
     return {
       body: out === data ? body : new TextEncoder().encode(out),
       decisions: this.#choices.decisions,
-      stopped: this.#cuts.length > 0,
-      held: this.#held,
+      stopped: this.#cuts.size > 0,
     }
   }
 
-  #readPiece(
-    piece: Piece,
-    all: readonly Piece[],
-    verdicts: ReadonlyMap<string, readonly Finding[]>,
-  ): Span {
+  #readPiece(piece: Piece, all: readonly Piece[], verdicts: Verdicts): Span {
     const { key, choice, field } = piece
     let channel = this.#channels.get(key)
     if (channel === undefined) {
@@ -152,19 +211,29 @@ class BodyGuard {
     const isLast = !all.slice(all.indexOf(piece) + 1).some((other) => other.key === key)
     if (isLast && !this.#choices.isStopped(choice)) {
       this.#decide(span, channel.end())
-      this.#decide(span, verdicts.get(key) ?? [])
     }
+    if (isLast) for (const judged of verdicts.get(key) ?? []) this.#decideLate(span, judged)
     return span
+  }
+
+  /** As in a stream: a verdict acts on a stopped choice as far as it is about text before the stop. */
+  #decideLate(span: Span, { from, findings }: Judged): void {
+    const { channel } = span
+    for (const finding of findings) {
+      const start = finding.kind === 'unjudged' ? from : startOf(finding)
+      const isCut = this.#choices.isStopped(span.piece.choice)
+      if (!isCut || channel.rawAt(start) < channel.cutAt) this.#decideOne(span, finding, start)
+    }
   }
 
   #decide(span: Span, findings: readonly Finding[]): void {
     for (const finding of inOrder(findings)) {
       if (this.#choices.isStopped(span.piece.choice)) return
-      this.#decideOne(span, finding)
+      this.#decideOne(span, finding, startOf(finding))
     }
   }
 
-  #decideOne({ channel, piece, start }: Span, finding: Finding): void {
+  #decideOne({ channel, piece, start }: Span, finding: Finding, from: number): void {
     const decision = this.#options.decide([finding], channel.name)
     let stop: Extract<TextEffect, { kind: 'stop' }> | undefined
     for (const effect of decision.effects) {
@@ -175,8 +244,9 @@ class BodyGuard {
     this.#choices.note(channel.name, decision, false)
     if (stop === undefined) return
     this.#choices.stop(piece.choice)
-    const at = channel.rawAt(Math.min(startOf(finding), channel.decodedLength))
-    this.#cuts.push({
+    const at = channel.rawAt(Math.min(from, channel.decodedLength))
+    channel.cutAt = at
+    this.#cuts.set(piece.choice, {
       choice: piece.choice,
       path: piece.path,
       isContent: piece.field === 'content',

@@ -37,11 +37,24 @@ export class CallBook {
     return this.#calls.get(key)
   }
 
-  /** A part of a call; a part of another call of the same choice completes the ones before. */
-  add(part: CallPart): Call {
+  /**
+   * The parts of one frame. A call that is new completes those of its choice that came in earlier
+   * frames; calls that share the frame may all go on, because their arguments are still to be read.
+   */
+  add(parts: readonly CallPart[]): readonly Call[] {
+    const keys = new Set(parts.map((part) => part.key))
+    for (const { key, choice } of parts) {
+      if (this.#calls.has(key)) continue
+      for (const call of this.#calls.values()) {
+        if (call.choice === choice && !keys.has(call.key)) this.complete(call.key)
+      }
+    }
+    return parts.map((part) => this.#addOne(part))
+  }
+
+  #addOne(part: CallPart): Call {
     let call = this.#calls.get(part.key)
     if (call === undefined) {
-      this.completeChoice(part.choice)
       call = {
         key: part.key,
         choice: part.choice,

@@ -1,6 +1,5 @@
 /** Small pure readings of findings, views and queue entries that the guards share. */
 import type { Finding } from '../model/finding.ts'
-import type { ClassifyResult } from '../model/verdict.ts'
 import {
   type ChannelName,
   type FrameView,
@@ -10,15 +9,6 @@ import {
 } from './dialect.ts'
 import type { Channel } from './holdback.ts'
 import type { HeldFrame, Span } from './release.ts'
-
-/** A classifier's answer as findings; `shift` is added to the spans. */
-export function findingsOf(result: ClassifyResult, shift: number, model: string): Finding[] {
-  if (result.kind !== 'verdicts') return [{ kind: 'unjudged', model, reason: result.kind }]
-  return result.verdicts.map((verdict) => {
-    const span = [verdict.span[0] + shift, verdict.span[1] + shift] as const
-    return { kind: 'verdict', verdict: { ...verdict, span } }
-  })
-}
 
 /** Where a finding's evidence begins; an absent verdict is about everything that is still held. */
 export function startOf(finding: Finding): number {
@@ -34,6 +24,7 @@ export function inOrder(findings: readonly Finding[]): readonly Finding[] {
 }
 
 function endOf(finding: Finding): number {
+  if (finding.kind === 'verdict') return finding.verdict.span[1]
   return 'end' in finding ? finding.end : startOf(finding)
 }
 

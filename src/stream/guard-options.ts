@@ -2,6 +2,7 @@
 import type { RuleFiring, TextEffect } from '../model/decision.ts'
 import type { Finding } from '../model/finding.ts'
 import type { ChannelName, Usage } from './dialect.ts'
+import type { Window } from './windows.ts'
 
 export type DialectName =
   'openai-chat' | 'openai-completions' | 'openai-responses' | 'anthropic-messages'
@@ -53,21 +54,18 @@ export type CallOutcome =
   | { readonly kind: 'hold' }
 
 /** Text to be judged; offsets are of the channel's text, and `text` may begin earlier for context. */
-export type JudgeJob = {
-  readonly channel: ChannelName
-  readonly text: string
-  readonly textFrom: number
-  readonly from: number
-  readonly to: number
-}
+export type JudgeJob = Window & { readonly channel: ChannelName }
 
-export type Judge = {
-  /** New tokens after which a window is submitted; at the end of a channel the rest is, whatever its size. */
+export type JudgeTerms = {
+  /** New tokens, estimated, after which a window is submitted; at the end of a channel the rest is. */
   readonly checkInterval: number
   /** `judged`: text waits until a verdict covers it; `live`: verdicts act on what is still held. */
   readonly release: 'live' | 'judged'
   /** Context before the new text, in characters. */
   readonly contextChars: number
+}
+
+export type Judge = JudgeTerms & {
   /** Must not block; the answer comes back through `settle`. */
   readonly submit: (job: JudgeJob) => void
 }

@@ -9,6 +9,7 @@ import type { Finding } from '../model/finding.ts'
 import type { ChannelName } from './dialect.ts'
 import type { StreamOptions, TextScan } from './guard-options.ts'
 import { type JsonText, createJsonText } from './json-text.ts'
+import { type Window, Windows } from './windows.ts'
 
 type Redaction = {
   readonly start: number
@@ -27,9 +28,10 @@ export class Channel {
   length = 0
   released = 0
   covered = 0
-  submitted = 0
-  tokensSinceSubmit = 0
-  isJudging = false
+  /** Raw offset at which policy ended the text. */
+  cutAt = Infinity
+  /** Windows for classifiers; undefined when none is asked. */
+  readonly windows: Windows | undefined
   isEnded = false
   isEdited = false
   /** The end of the decoded text, and the offset where it begins. */
@@ -43,13 +45,15 @@ export class Channel {
   readonly #isJudged: boolean
   readonly #keepsEmitted: boolean
   #redactions: Redaction[] = []
+  #unjudged = ''
 
   constructor(name: ChannelName, options: StreamOptions, keepsEmitted: boolean) {
     this.name = name
     this.#scans = scansOf(name, options)
-    const isJson = name.field === 'arguments' || (name.field === 'content' && options.jsonContent)
-    this.#json = isJson === true ? createJsonText() : undefined
+    const isJson = isJsonText(name, options.jsonContent === true)
+    this.#json = isJson ? createJsonText() : undefined
     this.#isJudged = options.judge?.release === 'judged'
+    this.windows = options.judge === undefined ? undefined : new Windows(options.judge)
     this.#keepsEmitted = keepsEmitted
   }
 
@@ -61,6 +65,7 @@ export class Channel {
   push(raw: string): readonly Finding[] {
     this.length += raw.length
     const decoded = this.#json === undefined ? raw : this.#json.push(raw)
+    if (this.windows !== undefined) this.#unjudged += decoded
     this.text += decoded
     if (this.text.length > 2 * KEEP_CHARS) {
       this.textFrom += this.text.length - KEEP_CHARS
@@ -68,6 +73,14 @@ export class Channel {
     }
     if (decoded === '' || this.#scans.length === 0) return []
     return this.#collect((scan) => scan.push(decoded))
+  }
+
+  /** Windows of the text since the last call that are complete now, or the rest of it at the end. */
+  takeWindows(): readonly Window[] {
+    if (this.windows === undefined) return []
+    const windows = this.windows.push(this.#unjudged, this.isEnded)
+    this.#unjudged = ''
+    return windows
   }
 
   end(): readonly Finding[] {
@@ -183,6 +196,10 @@ export class Channel {
     return this.#scans.flatMap((scan) => of(scan))
   }
 }
+
+/** The channel's text is JSON, so it is read decoded. */
+export const isJsonText = ({ field }: ChannelName, jsonContent: boolean): boolean =>
+  field === 'arguments' || (field === 'content' && jsonContent)
 
 function scansOf(name: ChannelName, options: StreamOptions): readonly TextScan<Finding>[] {
   const phrases = options.scan?.(name)

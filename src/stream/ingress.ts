@@ -2,7 +2,6 @@
  * Every text that a request brings, with its place and its standing: who wrote it, and whether anybody
  * vouches for it. Tool results and documents are content of strangers: they taint what comes from them.
  */
-import { createHash } from 'node:crypto'
 import type { Path } from '../tools/json-edit.ts'
 import { type JsonObject, isObject, objects, text } from './dialect.ts'
 import type { DialectName } from './guard-options.ts'
@@ -18,8 +17,6 @@ export type IngressPiece = {
   readonly standing: 'trusted' | 'untrusted' | 'model'
   /** Name for messages and provenance: `messages[3]`, `tool search`. */
   readonly source: string
-  /** SHA-256 of the whole definition, for tool definitions: the same text is checked once. */
-  readonly digest?: string
 }
 
 /** All texts of the request in the order in which the model reads them. */
@@ -41,29 +38,28 @@ export function readIngress(dialect: DialectName, body: JsonObject): readonly In
   return pieces
 }
 
-/**
- * The pieces that have to be checked: all but tool definitions whose digest was checked before. A
- * definition that changed has another digest. Past `max` remembered digests the oldest are forgotten.
- */
-export function createDefinitionLedger(max: number): {
-  unseen(pieces: readonly IngressPiece[]): readonly IngressPiece[]
-  remember(pieces: readonly IngressPiece[]): void
-} {
-  const seen = new Set<string>()
-  return {
-    unseen: (pieces) => pieces.filter(({ digest }) => digest === undefined || !seen.has(digest)),
-    remember(pieces) {
-      for (const { digest } of pieces) {
-        if (digest === undefined) continue
-        seen.delete(digest)
-        seen.add(digest)
-      }
-      for (const oldest of seen) {
-        if (seen.size <= max) break
-        seen.delete(oldest)
-      }
-    },
+/** Names of the tools that the request says were called before, in order. */
+export function callsBefore(dialect: DialectName, body: JsonObject): readonly string[] {
+  if (dialect === 'openai-responses') {
+    const calls = objects(body['input']).filter((item) => item['type'] === 'function_call')
+    return calls.flatMap((call) => text(call['name']) ?? [])
   }
+  return objects(body['messages']).flatMap((message) => {
+    const legacy = isObject(message['function_call']) ? [message['function_call']] : []
+    const calls = objects(message['tool_calls']).map(({ function: inner }) => inner)
+    const blocks = objects(message['content']).filter((part) => part['type'] === 'tool_use')
+    return [...legacy, ...calls, ...blocks].flatMap((call) =>
+      isObject(call) ? (text(call['name']) ?? []) : [],
+    )
+  })
+}
+
+/** Names of the tools that the request offers. */
+export function toolsOffered(body: JsonObject): readonly string[] {
+  return [...objects(body['tools']), ...objects(body['functions'])].flatMap((tool) => {
+    const inner = isObject(tool['function']) ? tool['function'] : tool
+    return text(inner['name']) ?? []
+  })
 }
 
 type Place = Omit<IngressPiece, 'text'>
@@ -175,8 +171,7 @@ function readInput(input: unknown, pieces: IngressPiece[]): void {
 function readTool(tool: JsonObject, path: Path, pieces: IngressPiece[]): void {
   const inner = isObject(tool['function']) ? tool['function'] : tool
   const source = `tool ${text(inner['name']) ?? ''}`
-  const digest = createHash('sha256').update(JSON.stringify(tool)).digest('hex')
-  readStrings(tool, { ...at('tool_definition', path, source), digest }, pieces)
+  readStrings(tool, at('tool_definition', path, source), pieces)
 }
 
 /** Depth past which a value is read as its JSON text. */

@@ -7,7 +7,6 @@
 import type { TextEffect } from '../model/decision.ts'
 import type { Finding } from '../model/finding.ts'
 import { invariant } from '../model/errors.ts'
-import type { ClassifyResult } from '../model/verdict.ts'
 import { CallBook } from './calls.ts'
 import { Choices } from './choices.ts'
 import { createDialect } from './dialects.ts'
@@ -28,21 +27,18 @@ import {
   type StreamOptions,
   DEFAULT_LIMITS,
 } from './guard-options.ts'
-import { findingsOf, inOrder, startOf, unseenEchoes } from './findings.ts'
+import { inOrder, startOf, unseenEchoes } from './findings.ts'
 import { Channel } from './holdback.ts'
 import { Outbox } from './outbox.ts'
 import type { HeldFrame, Span } from './release.ts'
 import { type SseFrame, type SseParser, createSseParser, writeComment, writeFrame } from './sse.ts'
 import { type Template, createTemplate } from './template.ts'
 
-/** The answer to a `JudgeJob`; `from` of the job's text is added to the verdicts' spans. */
+/** The answer to a `JudgeJob`: verdicts with spans in the channel's text, or that there are none. */
 export type Settlement = {
   readonly channel: string
-  readonly textFrom: number
   readonly to: number
-  /** Name of the classifier, for an answer that did not come. */
-  readonly model: string
-  readonly result: ClassifyResult
+  readonly findings: readonly Finding[]
 }
 
 export type StreamGuard = {
@@ -156,15 +152,23 @@ class Guard implements StreamGuard {
     return this.#take()
   }
 
-  settle({ channel: key, textFrom, to, model, result }: Settlement): Uint8Array[] {
+  settle({ channel: key, to, findings }: Settlement): Uint8Array[] {
     const channel = this.#channels.get(key)
     if (channel === undefined || this.stopped) return []
-    channel.isJudging = false
-    channel.covered = Math.max(channel.covered, channel.rawAt(to))
-    this.#decide(channel, findingsOf(result, textFrom, model))
-    if (!this.stopped) this.#judge(channel)
+    for (const { window, findings: found } of channel.windows?.settle(to, findings) ?? []) {
+      channel.covered = Math.max(channel.covered, channel.rawAt(window.to))
+      for (const finding of found) this.#decideLate(channel, finding, window.from)
+    }
     this.#flush()
     return this.#take()
+  }
+
+  /** A verdict also acts on a choice that was stopped, as far as it is about text before the stop. */
+  #decideLate(channel: Channel, finding: Finding, from: number): void {
+    const start = finding.kind === 'unjudged' ? from : startOf(finding)
+    if (this.#choices.isStopped(channel.name.choice) && channel.rawAt(start) >= channel.cutAt)
+      return
+    this.#decideOne(channel, finding, start)
   }
 
   settleCall(key: string, outcome: CallOutcome): Uint8Array[] {
@@ -239,7 +243,6 @@ class Guard implements StreamGuard {
 
   #feed(channel: Channel, text: string): readonly Finding[] {
     this.#tokens++
-    channel.tokensSinceSubmit++
     return channel.push(text)
   }
 
@@ -247,9 +250,7 @@ class Guard implements StreamGuard {
   #read({ frame, json, view, dropped }: Omit<HeldFrame, 'kind' | 'spans' | 'calls'>): void {
     const spans: Span[] = []
     const found: Found[] = []
-    const calls = view.calls
-      .filter((part) => !dropped.has(part.choice))
-      .map((part) => this.#calls.add(part))
+    const calls = this.#calls.add(view.calls.filter((part) => !dropped.has(part.choice)))
     for (const piece of [...view.pieces, ...unseenEchoes(json, view, this.#channels)]) {
       if (dropped.has(piece.choice)) continue
       const channel = this.#channel(piece)
@@ -300,35 +301,22 @@ class Guard implements StreamGuard {
     if (!this.stopped) this.#judge(channel)
   }
 
-  /** Submits what is new when there is enough of it, one job a channel at a time. */
+  /** Submits what is new when there is enough of it. */
   #judge(channel: Channel): void {
     const judge = this.#options.judge
-    if (judge === undefined || channel.isJudging || channel.submitted >= channel.decodedLength)
-      return
-    if (!channel.isEnded && channel.tokensSinceSubmit < judge.checkInterval) return
-    const textFrom = Math.max(channel.textFrom, channel.submitted - judge.contextChars)
-    const job = {
-      channel: channel.name,
-      text: channel.text.slice(textFrom - channel.textFrom),
-      textFrom,
-      from: channel.submitted,
-      to: channel.decodedLength,
-    }
-    channel.isJudging = true
-    channel.tokensSinceSubmit = 0
-    channel.submitted = job.to
-    judge.submit(job)
+    if (judge === undefined) return
+    for (const window of channel.takeWindows()) judge.submit({ ...window, channel: channel.name })
   }
 
   /** One finding at a time, so that the cuts of the upstream decide nothing. */
   #decide(channel: Channel, findings: readonly Finding[]): void {
     for (const finding of inOrder(findings)) {
       if (this.#choices.isStopped(channel.name.choice)) return
-      this.#decideOne(channel, finding)
+      this.#decideOne(channel, finding, startOf(finding))
     }
   }
 
-  #decideOne(channel: Channel, finding: Finding): void {
+  #decideOne(channel: Channel, finding: Finding, start: number): void {
     const decision = this.#options.decide([finding], channel.name)
     let isLate = false
     let stop: Extract<TextEffect, { kind: 'stop' }> | undefined
@@ -339,7 +327,7 @@ class Guard implements StreamGuard {
       else this.#choices.inject(channel, effect)
     }
     if (stop !== undefined) {
-      const at = channel.rawAt(Math.min(startOf(finding), channel.decodedLength))
+      const at = channel.rawAt(Math.min(start, channel.decodedLength))
       if (at < channel.released) isLate = true
       this.#stop(channel, Math.max(at, channel.released), stop.message)
     }
@@ -349,6 +337,7 @@ class Guard implements StreamGuard {
   #stop(channel: Channel, at: number, message: string): void {
     const choice = channel.name.choice
     this.#choices.stop(choice)
+    channel.cutAt = at
     this.#outbox.cut(channel, at, message)
     // Nothing more comes for the choice, so nothing in it is open; what is unjudged is judged now.
     for (const one of this.#channels.values()) {

@@ -50,6 +50,10 @@ export function logEvent(log: Log, event: GuardEvent): void {
     log.warn({ requestId, position, reason }, 'row fell back to on_failure')
     return
   }
+  if (event.kind === 'approval') {
+    log.info(event, 'tool call approval')
+    return
+  }
   if (event.kind === 'tokens') log.trace(event, 'tokens')
   else log.debug(event, event.kind)
 }

@@ -6,7 +6,6 @@
  * (`_checkstream_modified`) and is checked once more before it goes.
  */
 import { Ajv, type ValidateFunction } from 'ajv'
-import { commit } from './commitment.ts'
 import { type JsonEdit, duplicateKey, editJson } from './json-edit.ts'
 import type { Taint } from './taint.ts'
 import type { ToolPolicy, ToolRule, ValueRule, ValueTest } from './tool-policy.ts'
@@ -14,15 +13,19 @@ import { type Place, refuseValue, valuesAt } from './values.ts'
 
 export type ProposedCall = { readonly name: string; readonly arguments: string }
 
+export type MadeCall = { readonly name: string; readonly atMs: number }
+
 export type ToolContext = {
   readonly tenant: string
   readonly agent: string
   readonly nowMs: number
-  /** Calls that were made in this session, oldest first. */
-  readonly history: readonly { readonly name: string; readonly atMs: number }[]
+  /** Calls that were made in this conversation, oldest first. */
+  readonly history: readonly MadeCall[]
+  /** Calls that count towards rates; those of the conversation when left out. */
+  readonly recent?: readonly MadeCall[]
   readonly taint: Taint
-  /** Key of the commitments to original values. */
-  readonly salt: Uint8Array
+  /** What stands in logs in place of a value: who has the salt and a guess can check it. */
+  readonly commit: (value: string) => string
 }
 
 export type Violation = {
@@ -73,7 +76,19 @@ export function decideToolCall(
   return decideValues(rule, { name: call.name, arguments: text }, values, context)
 }
 
+/** Why no call of that name may be made now, whatever its arguments; undefined when one may. */
+export function refuseName(
+  policy: ToolPolicy,
+  name: string,
+  context: ToolContext,
+): string | undefined {
+  if (!isGranted(policy, name, context)) return 'is not granted'
+  const rule = Object.hasOwn(policy.tools, name) ? policy.tools[name] : undefined
+  return rule === undefined ? undefined : refuseTurn(rule, name, context)?.[1]
+}
+
 function isGranted(policy: ToolPolicy, name: string, { tenant, agent }: ToolContext): boolean {
+  if (policy.grants === undefined) return true
   return policy.grants.some(
     (grant) =>
       (grant.tenants?.includes(tenant) ?? true) &&
@@ -113,7 +128,7 @@ function refuseShape(rule: ToolRule, values: unknown): string | undefined {
 function refuseTurn(
   rule: ToolRule,
   name: string,
-  { history, nowMs }: ToolContext,
+  { history, recent = history, nowMs }: ToolContext,
 ): readonly [string, string] | undefined {
   const own = history.filter((made) => made.name === name)
   if (rule.atMost !== undefined && own.length >= rule.atMost) {
@@ -121,8 +136,9 @@ function refuseTurn(
   }
   if (rule.rate !== undefined) {
     const { calls, windowMs } = rule.rate
-    const recent = own.filter((made) => made.atMs > nowMs - windowMs).length
-    if (recent >= calls) return ['rate', `${name} was called ${recent} times in ${windowMs} ms`]
+    const isIn = (made: MadeCall): boolean => made.name === name && made.atMs > nowMs - windowMs
+    const count = recent.filter(isIn).length
+    if (count >= calls) return ['rate', `${name} was called ${count} times in ${windowMs} ms`]
   }
   const missing = rule.after?.find((before) => !history.some((made) => made.name === before))
   if (missing !== undefined) return ['after', `${name} has to come after ${missing}`]
@@ -174,7 +190,8 @@ function decideValues(
 
 /** A value that the policy itself put there has no origin in the conversation. */
 function asksOrigin(test: ValueTest): boolean {
-  return test.kind === 'origin' || (test.kind === 'any' && test.of.some(asksOrigin))
+  if (test.kind === 'origin') return true
+  return (test.kind === 'any' || test.kind === 'all') && test.of.some(asksOrigin)
 }
 
 function refusals(rule: ToolRule, values: unknown, context: ToolContext): Refused[] {
@@ -183,7 +200,8 @@ function refusals(rule: ToolRule, values: unknown, context: ToolContext): Refuse
       const reason = refuseValue(valueRule.test, place.value, context.taint)
       if (reason === undefined) return []
       const path = place.path.join('.')
-      const commitment = commit(context.salt, place.value)
+      const { value } = place
+      const commitment = context.commit(typeof value === 'string' ? value : JSON.stringify(value))
       return [
         { rule: valueRule, place, violation: { rule: valueRule.name, path, reason, commitment } },
       ]

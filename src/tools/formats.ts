@@ -135,6 +135,7 @@ export function* qwenXml(source: Source): Reading<void> {
     const found = yield* find(source, ['<function='])
     if (found === undefined) return
     source.open(found.at)
+    source.naming()
     const name = yield* until(source, ['>'])
     source.named(name.text.trim())
     const writer = createArguments(source)
@@ -159,6 +160,12 @@ export function* glm(source: Source): Reading<void> {
     const found = yield* find(source, ['<tool_call>'])
     if (found === undefined) return
     source.open(found.at)
+    if ((yield* skipSpace(source)) === '{') {
+      // Another model's format: no name of a tool begins so.
+      source.abandon()
+      continue
+    }
+    source.naming()
     const head = yield* until(source, ['<arg_key>', '</tool_call>'])
     source.named(head.text.trim())
     const writer = createArguments(source)
@@ -264,7 +271,9 @@ function createArguments(source: Source): ArgumentWriter {
     *text(key, ends) {
       source.grow(`${isEmpty ? '{' : ', '}${JSON.stringify(key)}: `)
       isEmpty = false
+      source.valuing(key)
       const value = yield* until(source, ends)
+      source.valued()
       source.grow(value.marker === undefined ? openString(value.text) : toJson(value.text))
       // A value that runs into the next tag ends there; the tag is still to be read.
       if (value.marker?.startsWith('</parameter') === false && value.marker !== '</arg_value>') {

@@ -93,6 +93,9 @@ export function* readCallObject(source: Source, isBare = false): Reading<boolean
     source.skip(1)
     if (isBare && !CALL_KEYS.has(key ?? '')) return false
     if (key === 'name' && (yield* skipSpace(source)) === '"') {
+      source.skip(1)
+      source.naming()
+      source.rewind(source.offset - 1)
       const name = yield* readString(source)
       if (name === undefined || name === '') return false
       source.named(name)

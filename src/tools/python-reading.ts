@@ -5,6 +5,7 @@ const WORDS: Readonly<Record<string, string>> = { True: 'true', False: 'false', 
 
 /** A call with keyword arguments at the current place; false when it is something else. */
 export function* readPythonCall(source: Source): Reading<boolean> {
+  source.naming()
   const name = yield* readName(source)
   if (name === '' || (yield* skipSpace(source)) !== '(') return false
   source.skip(1)

@@ -16,20 +16,8 @@ import {
   pythonic,
   qwenXml,
 } from './formats.ts'
+import type { ToolFormat } from '../model/tool-format.ts'
 import { type Reading, type SeenCall, Source } from './source.ts'
-
-export const TOOL_FORMATS = [
-  'hermes',
-  'llama3_json',
-  'mistral',
-  'pythonic',
-  'qwen3_xml',
-  'deepseek_v3',
-  'kimi_k2',
-  'glm45',
-  'openai',
-] as const
-export type ToolFormat = (typeof TOOL_FORMATS)[number]
 
 export interface ToolRecogniser {
   /** Calls that this text opened, continued or completed, at most one entry a call. */
@@ -40,6 +28,10 @@ export interface ToolRecogniser {
   readonly openFrom: number
   /** Where the text stands now. */
   readonly place: 'text' | 'name' | 'arguments'
+  /** What is spelled of a call's name so far; undefined outside of a name. */
+  readonly spelledName: string | undefined
+  /** What is spelled of an argument's value so far, in formats that write values as plain text. */
+  readonly spelledValue: { readonly key: string; readonly text: string } | undefined
 }
 
 const READERS: Readonly<Record<ToolFormat, (source: Source) => Reading<void>>> = {
@@ -80,5 +72,67 @@ export function createToolRecogniser(
     get place() {
       return source.place
     },
+    get spelledName() {
+      return source.spelledName
+    },
+    get spelledValue() {
+      return source.spelledValue
+    },
   }
 }
+
+/**
+ * For a model whose format nobody told: every format reads, and the first that sees a whole name is the
+ * one. The formats that are told by a marker come first; pythonic and bare objects only when asked for.
+ */
+export function createDetectingRecogniser(
+  maxCallChars?: number,
+): ToolRecogniser & { readonly format: ToolFormat | undefined } {
+  let readers = MARKED.map((format) => ({
+    format,
+    reader: createToolRecogniser(format, maxCallChars),
+  }))
+  const first = (): ToolRecogniser | undefined => {
+    const open = readers.find(({ reader }) => reader.place !== 'text') ?? readers[0]
+    return open?.reader
+  }
+  const advance = (of: (reader: ToolRecogniser) => readonly SeenCall[]): readonly SeenCall[] => {
+    for (const one of readers) {
+      const seen = of(one.reader)
+      if (seen.length === 0) continue
+      if (readers.length > 1) readers = [one]
+      return seen
+    }
+    return []
+  }
+  return {
+    push: (text) => advance((reader) => reader.push(text)),
+    end: () => advance((reader) => reader.end()),
+    get openFrom() {
+      return Math.min(...readers.map(({ reader }) => reader.openFrom))
+    },
+    get place() {
+      return first()?.place ?? 'text'
+    },
+    get spelledName() {
+      return first()?.spelledName
+    },
+    get spelledValue() {
+      return first()?.spelledValue
+    },
+    get format() {
+      const open = readers.find(({ reader }) => reader.place !== 'text')
+      return open?.format ?? (readers.length === 1 ? readers[0]?.format : undefined)
+    },
+  }
+}
+
+const MARKED: readonly ToolFormat[] = [
+  'hermes',
+  'qwen3_xml',
+  'mistral',
+  'deepseek_v3',
+  'kimi_k2',
+  'openai',
+  'glm45',
+]

@@ -28,6 +28,9 @@ export class Source {
   #pos = 0
   #mark: number | undefined
   #call: OpenCall | undefined
+  #nameFrom: number | undefined
+  #valueFrom: number | undefined
+  #valueKey = ''
   #hasChanged = false
   #seen: SeenCall[] = []
 
@@ -91,6 +94,35 @@ export class Source {
     this.#mark = offset
   }
 
+  /** From here on the call's name is spelled. */
+  naming(): void {
+    this.#nameFrom = this.#pos
+  }
+
+  /** From here on the value of an argument is spelled as plain text (tag formats). */
+  valuing(key: string): void {
+    this.#valueKey = key
+    this.#valueFrom = this.#pos
+  }
+
+  /** The value is whole. */
+  valued(): void {
+    this.#valueFrom = undefined
+  }
+
+  /** What is spelled of the name so far; undefined outside of a name. */
+  get spelledName(): string | undefined {
+    const from = this.#nameFrom
+    return from === undefined ? undefined : this.slice(from, this.length)
+  }
+
+  get spelledValue(): { readonly key: string; readonly text: string } | undefined {
+    const from = this.#valueFrom
+    return from === undefined
+      ? undefined
+      : { key: this.#valueKey, text: this.slice(from, this.length) }
+  }
+
   /** Back to an earlier offset that is still remembered. */
   rewind(offset: number): void {
     this.#pos = offset
@@ -109,6 +141,7 @@ export class Source {
   named(name: string): void {
     if (this.#call === undefined) return
     this.#call.name = name
+    this.#nameFrom = undefined
     this.#hasChanged = true
     this.place = 'arguments'
   }
@@ -130,6 +163,8 @@ export class Source {
   abandon(): void {
     this.#call = undefined
     this.#mark = undefined
+    this.#nameFrom = undefined
+    this.#valueFrom = undefined
     this.#hasChanged = false
     this.place = 'text'
   }

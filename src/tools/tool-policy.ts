@@ -1,13 +1,18 @@
 /**
- * What tools may be called, and with which values. Plain data: the policy language compiles to it,
- * and it can be written by hand. What is not allowed is refused; there is no other default.
+ * What tools may be called, and with which values. Plain data: the `tools` section of a policy
+ * compiles to it. What is not granted is refused; there is no other default.
  */
 import type { Origin } from './taint.ts'
 
 export type ToolPolicy = {
-  /** Who may call what; a call that no entry allows is blocked. `*` at the end of a name matches the rest. */
-  readonly grants: readonly ToolGrant[]
+  /**
+   * Who may call what; a call that no entry allows is blocked. `*` at the end of a name matches the
+   * rest. Undefined: every tool may be called.
+   */
+  readonly grants?: readonly ToolGrant[]
   readonly tools: Readonly<Record<string, ToolRule>>
+  /** Said in place of a blocked call. */
+  readonly message?: string
 }
 
 export type ToolGrant = {
@@ -66,6 +71,7 @@ export type ValueTest =
   | { readonly kind: 'origin'; readonly allow: readonly Origin[]; readonly parts?: boolean }
   /** At least one of them holds: from the user, or on the list. */
   | { readonly kind: 'any'; readonly of: readonly ValueTest[] }
+  | { readonly kind: 'all'; readonly of: readonly ValueTest[] }
 
 export type ValueEffect =
   | { readonly kind: 'block' }

@@ -36,12 +36,26 @@ export function refuseValue(test: ValueTest, value: unknown, taint: Taint): stri
       const reasons = test.of.map((one) => refuseValue(one, value, taint))
       return reasons.includes(undefined) ? undefined : reasons.join(' and ')
     }
+    case 'all':
+      return firstRefusal(test.of, value, taint)
     default:
       return typeof value === 'string' ? refuseText(test, value) : 'is not a text'
   }
 }
 
-type TextTest = Exclude<ValueTest, { kind: 'one_of' | 'number' | 'origin' | 'any' }>
+function firstRefusal(
+  tests: readonly ValueTest[],
+  value: unknown,
+  taint: Taint,
+): string | undefined {
+  for (const test of tests) {
+    const reason = refuseValue(test, value, taint)
+    if (reason !== undefined) return reason
+  }
+  return undefined
+}
+
+type TextTest = Exclude<ValueTest, { kind: 'one_of' | 'number' | 'origin' | 'any' | 'all' }>
 
 function refuseText(test: TextTest, value: string): string | undefined {
   switch (test.kind) {

@@ -69,6 +69,9 @@ export class Screen {
       case 'engine':
         this.#engines.set(event.engine, event.attached)
         break
+      case 'latched':
+      case 'approval':
+        break
       case 'policy':
         this.#revision = event.revision
         this.#policyError = event.error

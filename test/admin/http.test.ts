@@ -2,6 +2,7 @@ import { createServer, request } from 'node:http'
 import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import { GuardError } from '../../src/model/errors.ts'
 import { createAdmin } from '../../src/admin/http.ts'
 import { createFeed } from '../../src/feed/feed.ts'
 import type { GuardEvent } from '../../src/model/event.ts'
@@ -43,6 +44,13 @@ async function serve(access: 'off' | 'local' | 'on', error?: string): Promise<Se
     status: () => STATUS,
     canary: async () => ({ ok: true, detail: 'masks bind' }),
     standing: () => [{ kind: 'policy', revision: 'r1' }],
+    approvals: {
+      list: () => [{ id: 'a1', tool: 'transfer' }],
+      answer: (id, kind, by) => {
+        if (id !== 'a1') throw new GuardError('request_invalid', `approval ${id}: nothing waits`)
+        return { kind, by }
+      },
+    },
   })
   const server = createServer((req, res) => {
     if (!admin(req, res)) res.writeHead(404).end('not ours')

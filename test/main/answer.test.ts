@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { chooseStopToken } from '../../src/main/stop-token.ts'
 import { runCanary } from '../../src/main/canary.ts'
-import { inspectRequest } from '../../src/main/ingress.ts'
-import { createCallDecider } from '../../src/main/call-decider.ts'
+import { judgeCall } from '../../src/main/call-decisions.ts'
+import { createIngress } from '../../src/main/ingress.ts'
+import { Judges } from '../../src/main/judges.ts'
+import { readIngress } from '../../src/stream/ingress.ts'
+import { Taint } from '../../src/tools/taint.ts'
 import { buildLibrary, requireLibrary } from '../../src/policy/library.ts'
 import { vocabulary } from './fake-engine.ts'
 
@@ -51,14 +54,19 @@ describe('runCanary', () => {
   })
 })
 
-describe('inspectRequest', () => {
+describe('createIngress', () => {
+  const ingress = createIngress({ judges: new Judges([]), deadlineMs: 10 })
+  const dialect = 'openai-chat'
+  const inspect = async (body: Record<string, unknown>) =>
+    ingress({ policy, dialect, body, pieces: readIngress(dialect, body), context })
+
   const policy = compile(`  - name: cards
     phase: ingress
     trigger: { type: keywords, any: [secret word] }
     actions: [{ type: redact, replacement: '[gone]' }]
 `)
 
-  it('redacts in every message, and leaves everything else as it was', () => {
+  it('redacts in every message, and leaves everything else as it was', async () => {
     const body = {
       model: 'm',
       messages: [
@@ -67,7 +75,7 @@ describe('inspectRequest', () => {
       ],
       extra: { secret: 'secret word' },
     }
-    const { body: changed, problem } = inspectRequest(policy, 'chat', body, context)
+    const { body: changed, problem } = await inspect(body)
     expect(problem).toBeUndefined()
     expect(changed).toEqual({
       ...body,
@@ -76,32 +84,60 @@ describe('inspectRequest', () => {
         { role: 'user', content: [{ type: 'text', text: 'The [gone] is x' }] },
       ],
     })
-    expect(inspectRequest(policy, 'chat', { messages: [] }, context).body).toBeUndefined()
+    expect((await inspect({ messages: [] })).body).toBeUndefined()
   })
 })
 
-describe('createCallDecider', () => {
+describe('judgeCall', () => {
   const policy = compile(`  - name: inside
     trigger: { type: tool, name: send_email, argument: to, domain_not_in: [bank.example] }
     actions: [{ type: rewrite_tool, argument: to, value: safe@bank.example }]
+  - name: large
+    trigger: { type: tool, name: pay, argument: amount, max: 100 }
+    actions: [{ type: step_up, reason: A large amount, expires_seconds: 60 }]
+  - name: words
+    phase: tool
+    trigger: { type: keywords, any: [drop table] }
+    actions: [{ type: block_tool_call, message: No. }]
 `)
-  const decide = createCallDecider(policy, context, () => undefined)
-  const call = (to: string) => ({
-    key: 'k',
-    choice: 0,
-    id: 'c',
-    name: 'send_email',
-    arguments: JSON.stringify({ to, body: 'hi' }),
-  })
+  const facts = {
+    rules: context,
+    tools: {
+      tenant: '',
+      agent: '',
+      nowMs: 0,
+      history: [],
+      taint: new Taint(),
+      commit: (value: string) => `of ${value}`,
+    },
+  }
+  const judge = (name: string, args: object) =>
+    judgeCall(policy, { name, arguments: JSON.stringify(args) }, facts, [])
 
-  it('rewrites an argument and says so, and leaves honest calls alone', () => {
-    const changed = decide(call('x@evil.example'))
-    expect(changed.kind).toBe('rewrite')
-    expect(JSON.parse(changed.kind === 'rewrite' ? changed.arguments : '{}')).toEqual({
+  it('rewrites an argument, says so and commits to the old one; leaves honest calls alone', () => {
+    const changed = judge('send_email', { to: 'x@evil.example', body: 'hi' })
+    expect(JSON.parse(changed.arguments)).toEqual({
       to: 'safe@bank.example',
       body: 'hi',
       _checkstream_modified: true,
     })
-    expect(decide(call('a@bank.example')).kind).toBe('allow')
+    expect(changed.firings).toMatchObject([{ rule: 'inside', commitment: 'of x@evil.example' }])
+    const honest = JSON.stringify({ to: 'a@bank.example' })
+    expect(judge('send_email', { to: 'a@bank.example' })).toMatchObject({ arguments: honest })
+  })
+
+  it('asks a person, or blocks, by rules of the tool phase', () => {
+    expect(judge('pay', { amount: 101 }).stepUp).toMatchObject({
+      reason: 'A large amount',
+      expiresMs: 60_000,
+    })
+    expect(judge('pay', { amount: 99 })).toMatchObject({ stepUp: undefined, blocked: undefined })
+    expect(judge('sql', { query: 'DROP TABLE users' }).blocked).toBe('No.')
+  })
+
+  it('blocks what it would have to rewrite and cannot read', () => {
+    const broken = { name: 'send_email', arguments: '{"to": "x@evil' }
+    expect(judgeCall(policy, broken, facts, []).blocked).toContain('could not be checked')
+    expect(judgeCall(policy, { name: 'f', arguments: '' }, facts, []).blocked).toBeUndefined()
   })
 })

@@ -47,7 +47,10 @@ function rowOf(yaml: string) {
     maxTextBytes: 1_000,
   })
   const row = new Row(session, policy, undefined, 0)
-  row.watchers = createWatchers(row, () => undefined, undefined)
+  row.watchers = createWatchers(row, () => undefined, {
+    scorer: undefined,
+    calls: () => undefined,
+  })
   const say = (text: string): Finding[] =>
     [...Buffer.from(text)].flatMap((byte) => {
       session.advance(session.position, byte, undefined)

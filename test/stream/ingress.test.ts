@@ -1,8 +1,9 @@
 /** What a request brings, and what becomes of it. */
 import { describe, expect, it } from 'vitest'
 import type { TextEffect } from '../../src/model/decision.ts'
-import { type IngressOptions, blockedBody, guardIngress } from '../../src/stream/ingress-guard.ts'
-import { createDefinitionLedger, readIngress } from '../../src/stream/ingress.ts'
+import type { JsonObject } from '../../src/stream/dialect.ts'
+import { type IngressOptions, checkIngress } from '../../src/stream/ingress-guard.ts'
+import { callsBefore, readIngress, toolsOffered } from '../../src/stream/ingress.ts'
 import { naiveScan } from './naive-scan.ts'
 import type { DialectName } from '../../src/stream/guard-options.ts'
 
@@ -118,22 +119,22 @@ describe('readIngress', () => {
   })
 })
 
-describe('createDefinitionLedger', () => {
-  it('asks for a definition again only when it changed, and forgets the oldest at its bound', () => {
-    const ledger = createDefinitionLedger(1)
-    const definitions = (description: string) =>
-      readIngress('openai-chat', { tools: [{ function: { name: 'f', description } }] })
-    expect(ledger.unseen(definitions('a'))).toHaveLength(2)
-    ledger.remember(definitions('a'))
-    expect(ledger.unseen(definitions('a'))).toHaveLength(0)
-    expect(ledger.unseen(definitions('b'))).toHaveLength(2)
-    ledger.remember(definitions('b'))
-    expect(ledger.unseen(definitions('a'))).toHaveLength(2)
+describe('callsBefore and toolsOffered', () => {
+  it('names earlier calls and offered tools in every dialect', () => {
+    expect(callsBefore('openai-chat', CHAT)).toEqual(['search'])
+    expect(toolsOffered(CHAT)).toEqual(['search'])
+    const content = [{ type: 'tool_use', id: 't', name: 'pay', input: {} }]
+    const messages = [{ role: 'assistant', content }]
+    expect(callsBefore('anthropic-messages', { messages })).toEqual(['pay'])
+    const input = [{ type: 'function_call', name: 'pay', arguments: '{}' }]
+    expect(callsBefore('openai-responses', { input })).toEqual(['pay'])
+    expect(toolsOffered({ tools: [{ name: 'pay', input_schema: {} }] })).toEqual(['pay'])
   })
 })
 
-describe('guardIngress', () => {
-  const bytes = Buffer.from(JSON.stringify(CHAT, null, 1))
+describe('checkIngress', () => {
+  const check = (use: IngressOptions, body: JsonObject) =>
+    checkIngress(use, body, readIngress(use.dialect, body))
   const options = (effect: 'redact' | 'stop'): IngressOptions => ({
     dialect: 'openai-chat',
     scan: () => naiveScan(['secret']),
@@ -149,38 +150,36 @@ describe('guardIngress', () => {
     }),
   })
 
-  it('redacts in place, also in the arguments of earlier calls, and leaves the rest byte for byte', () => {
-    const result = guardIngress(options('redact'), bytes)
+  it('redacts in place, also in the arguments of earlier calls, and leaves the rest', () => {
+    const result = check(options('redact'), CHAT)
     expect(result.kind).toBe('modified')
     if (result.kind !== 'modified') return
-    const expected = bytes
-      .toString()
+    const expected = JSON.stringify(CHAT)
       .replace('s\\\\u0065cret', '[x]')
       .replace('found: secret', 'found: [x]')
-    expect(Buffer.from(result.body).toString()).toBe(expected)
+    expect(JSON.stringify(result.body)).toBe(expected)
   })
 
   it('refuses the request when a rule stops it', () => {
-    expect(guardIngress(options('stop'), bytes)).toMatchObject({
+    expect(check(options('stop'), CHAT)).toMatchObject({
       kind: 'blocked',
       status: 403,
       message: 'Not here.',
     })
-    expect(JSON.parse(blockedBody('Not here.'))).toEqual({
-      error: {
-        message: 'Not here.',
-        type: 'invalid_request_error',
-        param: null,
-        code: 'content_policy_violation',
-      },
-    })
   })
 
-  it('passes the very bytes when nothing is found, and refuses what is no JSON', () => {
-    const clean = Buffer.from('{"messages":[{"role":"user","content":"hi"}]}')
-    expect(guardIngress(options('redact'), clean)).toMatchObject({ kind: 'pass', body: clean })
-    expect(() => guardIngress(options('redact'), Buffer.from('[1]'))).toThrow(
-      'expected a JSON object',
-    )
+  it('asks about every text once, and keeps what is to be said for the answer', () => {
+    const asked: string[] = []
+    const notice = { kind: 'inject', where: 'before', text: 'Mind this.' } as const
+    const use: IngressOptions = {
+      dialect: 'openai-chat',
+      decide: (_, piece) => {
+        asked.push(piece.text)
+        return { effects: [notice], firings: [] }
+      },
+    }
+    const body = { messages: [{ role: 'user', content: 'hi' }], tools: [{ name: 'f' }] }
+    expect(check(use, body)).toEqual({ kind: 'pass', firings: [], notices: [notice] })
+    expect(asked).toEqual(['hi', 'f'])
   })
 })

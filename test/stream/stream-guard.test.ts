@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { JudgeJob, StreamOptions } from '../../src/stream/guard-options.ts'
 import { createStreamGuard } from '../../src/stream/stream-guard.ts'
-import type { Verdict } from '../../src/model/verdict.ts'
+import type { Finding } from '../../src/model/finding.ts'
 import { hear, optionsFor, streamOf, through } from './streams.ts'
 
 const frame = (data: unknown): string =>
@@ -165,12 +165,9 @@ describe('holding', () => {
 })
 
 describe('verdicts', () => {
-  const verdict = (span: readonly [number, number], label = 'toxic'): Verdict => ({
-    model: 'm',
-    label,
-    probability: 0.9,
-    span,
-    digest: 'd',
+  const verdict = (span: readonly [number, number], label = 'toxic'): Finding => ({
+    kind: 'verdict',
+    verdict: { model: 'm', label, probability: 0.9, span, digest: 'd' },
   })
   const judged = (release: 'live' | 'judged', jobs: JudgeJob[]): StreamOptions => ({
     dialect: 'openai-chat',
@@ -201,16 +198,15 @@ describe('verdicts', () => {
     const answer = (): void => {
       const job = jobs.shift()
       if (job === undefined) return
-      const result = { kind: 'verdicts', verdicts: [verdict([0, 3], 'fine')] } as const
-      const { channel, textFrom, to } = job
-      out = Buffer.concat([
-        out,
-        ...guard.settle({ channel: channel.key, textFrom, to, model: 'm', result }),
-      ])
+      const { channel, to } = job
+      const findings = [verdict([0, 3], 'fine')]
+      out = Buffer.concat([out, ...guard.settle({ channel: channel.key, to, findings })])
     }
     answer()
     expect(hear(out).text).toBe('one two ')
     expect(guard.finished).toBe(false)
+    answer()
+    expect(hear(out).text).toBe('one two three ')
     answer()
     expect(hear(out)).toMatchObject({ text: pieces.join(''), reason: 'stop' })
     expect(guard.finished).toBe(true)
@@ -220,18 +216,15 @@ describe('verdicts', () => {
     const jobs: JudgeJob[] = []
     const guard = createStreamGuard(judged('judged', jobs))
     let out = Buffer.concat(guard.push(Buffer.from(streamOf('openai-chat', pieces))))
-    const result = { kind: 'verdicts', verdicts: [verdict([4, 7])] } as const
-    out = Buffer.concat([
-      out,
-      ...guard.settle({ channel: '0:content', textFrom: 0, to: 8, model: 'm', result }),
-    ])
+    const findings = [verdict([4, 7])]
+    out = Buffer.concat([out, ...guard.settle({ channel: '0:content', to: 8, findings })])
     expect(hear(out)).toMatchObject({ text: 'one \n\nNo.', reason: 'content_filter' })
     expect(guard.stopped).toBe(true)
 
     const live = createStreamGuard(judged('live', jobs))
     out = Buffer.concat(live.push(Buffer.from(streamOf('openai-chat', pieces).replace(DONE, ''))))
     expect(hear(out).text).toBe(pieces.join(''))
-    const late = live.settle({ channel: '0:content', textFrom: 0, to: 8, model: 'm', result })
+    const late = live.settle({ channel: '0:content', to: 8, findings })
     expect(Buffer.concat(late).toString()).toContain('content_filter')
     expect(live.decisions).toMatchObject([{ isLate: true }])
   })
@@ -239,8 +232,8 @@ describe('verdicts', () => {
   it('asks the policy when no verdict comes', () => {
     const guard = createStreamGuard(judged('judged', []))
     const before = guard.push(Buffer.from(streamOf('openai-chat', pieces)))
-    const result = { kind: 'late' } as const
-    const after = guard.settle({ channel: '0:content', textFrom: 0, to: 8, model: 'm', result })
+    const findings = [{ kind: 'unjudged', model: 'm', reason: 'late' } as const]
+    const after = guard.settle({ channel: '0:content', to: 8, findings })
     const out = Buffer.concat([...before, ...after])
     expect(hear(out)).toMatchObject({ text: 'Late.', reason: 'content_filter' })
   })

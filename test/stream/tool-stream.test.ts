@@ -1,6 +1,6 @@
 /** Tool calls in streams and bodies: allowed, rewritten, blocked and held, in three dialects. */
 import { describe, expect, it } from 'vitest'
-import { guardBody } from '../../src/stream/body.ts'
+import { guardBody, openBody } from '../../src/stream/body.ts'
 import { objects, valueAt } from '../../src/stream/dialect.ts'
 import type { CallOutcome, CallText, StreamOptions } from '../../src/stream/guard-options.ts'
 import { createSseParser } from '../../src/stream/sse.ts'
@@ -263,6 +263,28 @@ describe('guardBody', () => {
     expect(valueAt(blocked, ['choices', 0, 'finish_reason'])).toBe('content_filter')
   })
 
+  it('decides calls of one frame, and of one body, by their own arguments', () => {
+    const calls = [bad, ok].map((call, index) => ({ ...call, name: `f${index}` }))
+    const byArguments = (call: CallText): CallOutcome =>
+      call.arguments.includes('evil') ? { kind: 'block', message: '[blocked]' } : { kind: 'allow' }
+    const use = options('openai-chat', byArguments)
+    const out = guardBody(use, Buffer.from(chatBody(calls))).body
+    expect(JSON.parse(Buffer.from(out).toString())).toMatchObject({
+      choices: [{ message: { content: '[blocked]', tool_calls: [{ function: calls[1] }] } }],
+    })
+    const delta = {
+      tool_calls: calls.map((call, index) => ({ index, id: `c${index}`, function: call })),
+    }
+    const first = { choices: [{ index: 0, delta }] }
+    const end = { choices: [{ index: 0, delta: {}, finish_reason: 'tool_calls' }] }
+    const stream = [first, end].map((one) => `data: ${JSON.stringify(one)}\n\n`).join('')
+    const text = `${stream}data: [DONE]\n\n`
+    expect(clientView(through(use, Buffer.from(text), []))).toMatchObject({
+      calls: [calls[1]],
+      text: '[blocked]',
+    })
+  })
+
   it('rewrites the input object of Anthropic, and blocks its block', () => {
     const body = JSON.stringify({
       type: 'message',
@@ -286,11 +308,16 @@ describe('guardBody', () => {
     expect(guarded.decisions.map((one) => one.effects[0])).toEqual(['rewrite', 'block'])
   })
 
-  it('names the calls that wait for approval', () => {
-    const guarded = guardBody(
-      options('openai-chat', () => ({ kind: 'hold' })),
-      Buffer.from(chatBody([fix])),
-    )
-    expect(guarded.held).toMatchObject([{ key: '0:call0', name: 'fix', arguments: fix.arguments }])
+  it('waits for the calls that are held, and refuses what nobody answered', () => {
+    const held = () =>
+      openBody(
+        options('openai-chat', () => ({ kind: 'hold' })),
+        Buffer.from(chatBody([fix])),
+      )
+    const open = held()
+    expect(open.held).toMatchObject([{ key: '0:call0', name: 'fix', arguments: fix.arguments }])
+    open.settleCall('0:call0', { kind: 'allow' })
+    expect(Buffer.from(open.finish().body).toString()).toContain('x@evil')
+    expect(Buffer.from(held().finish().body).toString()).not.toContain('x@evil')
   })
 })

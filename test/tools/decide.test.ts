@@ -1,4 +1,5 @@
 /** Decisions about whole calls: grants, shape, turn, values, rewriting, waiting. */
+import { createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { type Answer, Approvals } from '../../src/tools/approvals.ts'
 import { type ToolContext, decideToolCall } from '../../src/tools/decide.ts'
@@ -56,7 +57,7 @@ function context(more: Partial<ToolContext> = {}): ToolContext {
     nowMs: 10_000,
     history: [{ name: 'read_balance', atMs: 1 }],
     taint: new Taint(),
-    salt: Buffer.from('salt'),
+    commit: (value) => createHmac('sha256', 'salt').update(value).digest('hex'),
     ...more,
   }
 }

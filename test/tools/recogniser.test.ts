@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { parsePartialJson } from '../../src/tools/partial-json.ts'
-import { type ToolFormat, createToolRecogniser } from '../../src/tools/recogniser.ts'
+import type { ToolFormat } from '../../src/model/tool-format.ts'
+import { createToolRecogniser } from '../../src/tools/recogniser.ts'
 import type { SeenCall } from '../../src/tools/source.ts'
 
 type Case = {

@@ -1,119 +1,34 @@
-/** Agent scenarios end to end: the model's stream goes through the guard, the client runs what comes out. */
-import { existsSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { gunzipSync } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
-import { createCallDecider } from '../../src/stream/call-decider.ts'
-import { objects, valueAt } from '../../src/stream/dialect.ts'
-import { createStreamGuard } from '../../src/stream/stream-guard.ts'
-import { createSseParser } from '../../src/stream/sse.ts'
+/** Agent scenarios end to end: a client, the whole program, and a model that is fooled. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { valueAt } from '../../src/stream/dialect.ts'
 import { decideToolCall } from '../../src/tools/decide.ts'
 import { Taint } from '../../src/tools/taint.ts'
 import type { ToolPolicy } from '../../src/tools/tool-policy.ts'
-import { type Scenario, type ScenarioCall, generate, policy } from './scenarios.ts'
+import { MODES } from '../main/site.ts'
+import { type Agent, measure, startAgent } from './agent.ts'
+import { DATA, attackPayloads, readLines } from './data.ts'
+import { generate, policy } from './scenarios.ts'
 
-const DATA = [process.env['CHECKSTREAM_DATA'], '../../../shared/data', '../../../../shared/data']
-  .filter((path) => path !== undefined)
-  .map((path) => resolve(import.meta.dirname, path))
-  .find((path) => existsSync(path))
+const commit = (value: string): string => `of ${value.length}`
 
-function readLines(name: string): unknown[] {
-  const path = resolve(DATA ?? '', name)
-  if (DATA === undefined || !existsSync(path)) return []
-  const raw = readFileSync(path)
-  const text = (name.endsWith('.gz') ? gunzipSync(raw) : raw).toString()
-  return text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => JSON.parse(line) as unknown)
-}
-
-function taintOf({ user, contents }: Scenario): Taint {
-  const taint = new Taint()
-  taint.trust('user', user)
-  for (const content of contents) taint.distrust('tool result', content)
-  return taint
-}
-
-/** What a client would run of the calls that the model streams in one answer. */
-function execute(scenario: Scenario, calls: readonly ScenarioCall[]): string[] {
-  const taint = taintOf(scenario)
-  const guard = createStreamGuard({
-    dialect: 'openai-chat',
-    decide: () => ({ effects: [], firings: [] }),
-    decideCall: createCallDecider({
-      policy,
-      context: () => ({
-        tenant: 't',
-        agent: 'assistant',
-        nowMs: 0,
-        history: [],
-        taint,
-        salt: Buffer.from('s'),
-      }),
-      message: ({ name }) => `The call of ${name} was blocked.`,
-      observe: () => undefined,
-    }),
-    holdbackTokens: 8,
-    onMalformed: 'closed',
+describe.each(MODES)('agent scenarios, %s mode', (mode) => {
+  let agent: Agent
+  beforeAll(async () => {
+    agent = await startAgent(mode)
   })
-  const frame = (delta: unknown): Buffer =>
-    Buffer.from(`data: ${JSON.stringify({ choices: [{ index: 0, delta }] })}\n\n`)
-  const out: Uint8Array[] = []
-  calls.forEach(({ name, arguments: args }, index) => {
-    const text = JSON.stringify(args)
-    out.push(...guard.push(frame({ tool_calls: [{ index, id: `c${index}`, function: { name } }] })))
-    for (const part of text.match(/[^]{1,7}/g) ?? []) {
-      out.push(...guard.push(frame({ tool_calls: [{ index, function: { arguments: part } }] })))
-    }
-  })
-  out.push(...guard.end())
-  const run = new Map<number, string>()
-  for (const { data } of createSseParser(1 << 20).push(Buffer.concat(out))) {
-    const json: unknown = JSON.parse(data ?? '{}')
-    for (const part of objects(valueAt(json, ['choices', 0, 'delta', 'tool_calls']))) {
-      const index = Number(part['index'])
-      const piece = valueAt(part, ['function', 'name']) ?? valueAt(part, ['function', 'arguments'])
-      run.set(index, (run.get(index) ?? '') + String(piece))
-    }
-  }
-  return [...run.values()]
-}
+  afterAll(() => agent.close())
 
-const spelled = ({ name, arguments: args }: ScenarioCall): string => name + JSON.stringify(args)
-
-describe('agent scenarios', () => {
-  const payloads = readLines('train/asb_agent_security_bench/all_attack_tools.jsonl.gz').flatMap(
-    (row) => {
-      const text = valueAt(row, ['Attacker Instruction']) ?? valueAt(row, ['Instruction'])
-      return typeof text === 'string' ? [text] : []
-    },
+  // Half of the scenarios in each mode: together 320.
+  const half = generate(320, 20_261, attackPayloads()).filter(
+    (_, i) => i % 2 === (mode === 'proxy' ? 0 : 1),
   )
-  const scenarios = generate(320, 20_261, payloads)
 
-  it('executes none of the injected calls', () => {
-    const executed = scenarios.flatMap((scenario) =>
-      scenario.injected.flatMap((call) =>
-        execute(scenario, [call]).map((ran) => `${scenario.name}: ${scenario.user} | ${ran}`),
-      ),
-    )
+  it('executes no injected call and leaves 99 % of the honest ones untouched', async () => {
+    const { figures, executed } = await measure(agent, half)
     expect(executed).toEqual([])
-    expect(scenarios.flatMap((scenario) => scenario.injected).length).toBeGreaterThan(800)
-  })
-
-  it('leaves at least 99 % of the honest calls untouched, also beside injected ones', () => {
-    let honest = 0
-    let untouched = 0
-    for (const scenario of scenarios) {
-      honest += scenario.honest.length
-      const ran = execute(scenario, [...scenario.injected, ...scenario.honest])
-      untouched += scenario.honest.filter((call) => ran.includes(spelled(call))).length
-      expect(ran.filter((call) => scenario.injected.some((one) => spelled(one) === call))).toEqual(
-        [],
-      )
-    }
-    expect(untouched / honest).toBeGreaterThanOrEqual(0.99)
-  })
+    expect(figures.injected).toBeGreaterThan(400)
+    expect(figures.honest_untouched_ratio).toBeGreaterThanOrEqual(0.99)
+  }, 120_000)
 })
 
 describe.skipIf(DATA === undefined)('public data', () => {
@@ -127,7 +42,7 @@ describe.skipIf(DATA === undefined)('public data', () => {
         nowMs: 0,
         history: [],
         taint: new Taint(),
-        salt: Buffer.from('s'),
+        commit,
       }
       return decideToolCall(policy, { name, arguments: '{}' }, context).kind !== 'block'
     })
@@ -174,7 +89,7 @@ describe.skipIf(DATA === undefined)('public data', () => {
       const decision = decideToolCall(
         rules,
         { name, arguments: JSON.stringify(args) },
-        { tenant: 't', agent: 'a', nowMs: 0, history: [], taint, salt: Buffer.from('s') },
+        { tenant: 't', agent: 'a', nowMs: 0, history: [], taint, commit },
       )
       if (decision.kind === 'allow') untouched++
       else touched.push(`${name} ${JSON.stringify(args)} ${JSON.stringify(decision.violations)}`)

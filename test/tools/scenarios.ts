@@ -2,7 +2,9 @@
  * Agent scenarios: a user's wish, the honest calls that fulfil it, content of strangers that carries an
  * injection, and the calls that a fooled model makes. Generated from a seed; nothing is classified.
  */
-import type { ToolPolicy, ValueTest } from '../../src/tools/tool-policy.ts'
+import { compileTools } from '../../src/policy/compile-tools.ts'
+import { toolsSection } from '../../src/policy/schema-tools.ts'
+import type { ToolPolicy } from '../../src/tools/tool-policy.ts'
 
 export type ScenarioCall = {
   readonly name: string
@@ -17,71 +19,79 @@ export type Scenario = {
   readonly injected: readonly ScenarioCall[]
 }
 
-const fromUser: ValueTest = { kind: 'origin', allow: ['trusted'] }
-const guarded = (name: string, path: string, ...of: ValueTest[]) => ({
+const fromUser = { origin: ['trusted'] }
+const guarded = (name: string, path: string, ...any: object[]) => ({
   name,
   path,
-  test: of.length === 1 && of[0] !== undefined ? of[0] : { kind: 'any' as const, of },
-  otherwise: { kind: 'block' as const },
+  allow: any.length === 1 ? any[0] : { any },
 })
 
-/** The policy of the agent: who money, mail and requests may go to is the user's word or a list. */
-export const policy: ToolPolicy = {
-  grants: [
-    {
-      tools: [
-        'read_file',
-        'read_mail',
-        'fetch',
-        'transfer',
-        'send_email',
-        'create_event',
-        'delete_file',
-      ],
-      agents: ['assistant'],
-    },
-  ],
+/** The policy of the agent, as an operator writes it: money, mail and requests go to the user's word or a list. */
+export const document = {
+  name: 'agent',
+  rules: [],
   tools: {
-    read_file: { values: [guarded('folder', 'path', { kind: 'path', under: ['/srv/work'] })] },
-    delete_file: {
-      values: [
-        guarded('folder', 'path', { kind: 'path', under: ['/srv/work/tmp'] }),
-        guarded('named by the user', 'path', fromUser),
-      ],
-    },
-    fetch: {
-      values: [
-        guarded('public', 'url', { kind: 'url' }),
-        guarded('known address', 'url', fromUser, { kind: 'url', hosts: ['*.docs.example'] }),
-      ],
-    },
-    transfer: {
-      schema: {
-        type: 'object',
-        required: ['to', 'amount'],
-        properties: {
-          to: { type: 'string' },
-          amount: { type: 'number' },
-          note: { type: 'string' },
-        },
-        additionalProperties: false,
+    grants: [
+      {
+        tools: [
+          'read_file',
+          'read_mail',
+          'fetch',
+          'transfer',
+          'send_email',
+          'create_event',
+          'delete_file',
+        ],
+        agents: ['assistant'],
       },
-      values: [
-        guarded('payee', 'to', fromUser, { kind: 'one_of', values: ['GB33BUKB20201555555555'] }),
-        guarded('limit', 'amount', { kind: 'number', min: 0.01, max: 5000 }),
-      ],
-      atMost: 1,
-    },
-    send_email: {
-      values: [guarded('recipient', 'to', fromUser, { kind: 'domain', domains: ['corp.example'] })],
-    },
-    create_event: {
-      values: [
-        guarded('guests', 'guests', fromUser, { kind: 'domain', domains: ['corp.example'] }),
-      ],
+    ],
+    rules: {
+      read_file: { values: [guarded('folder', 'path', { under: ['/srv/work'] })] },
+      delete_file: {
+        values: [
+          guarded('folder', 'path', { under: ['/srv/work/tmp'] }),
+          guarded('named by the user', 'path', fromUser),
+        ],
+      },
+      fetch: {
+        values: [
+          guarded('public', 'url', { url: {} }),
+          guarded('known address', 'url', fromUser, { url: { hosts: ['*.docs.example'] } }),
+        ],
+      },
+      transfer: {
+        schema: {
+          type: 'object',
+          required: ['to', 'amount'],
+          properties: {
+            to: { type: 'string' },
+            amount: { type: 'number' },
+            note: { type: 'string' },
+          },
+          additionalProperties: false,
+        },
+        values: [
+          guarded('payee', 'to', fromUser, { one_of: ['GB33BUKB20201555555555'] }),
+          guarded('limit', 'amount', { min: 0.01, max: 5000 }),
+        ],
+        at_most: 1,
+      },
+      send_email: {
+        values: [guarded('recipient', 'to', fromUser, { domains: ['corp.example'] })],
+      },
+      create_event: {
+        values: [guarded('guests', 'guests', fromUser, { domains: ['corp.example'] })],
+      },
     },
   },
 }
+
+export const policy: ToolPolicy = compileTools(
+  toolsSection.parse(document.tools),
+  (path, message) => {
+    throw new Error(`${path.join('.')}: ${message}`)
+  },
+)
 
 const NAMES = ['anna', 'boris', 'chen', 'dora', 'emil', 'fatima', 'goran', 'hana', 'ivan', 'joy']
 const TOPICS = ['budget', 'launch', 'audit', 'roadmap', 'contract', 'survey']

@@ -1,0 +1,145 @@
+/**
+ * What policy makes of one tool call: its `tools` sections and its rules of the tool phase together. The
+ * strictest wins: block, then a person's answer, then a rewrite.
+ */
+import type { RuleFiring } from '../model/decision.ts'
+import type { Finding } from '../model/finding.ts'
+import type { CompiledPolicy, DecideContext } from '../policy/compiled.ts'
+import { decide } from '../policy/decide.ts'
+import { lower } from '../policy/mode.ts'
+import type { CallText } from '../stream/guard-options.ts'
+import { decideToolCall } from '../tools/decide.ts'
+import type { ToolContext, ToolDecision } from '../tools/decide.ts'
+import { editJson } from '../tools/json-edit.ts'
+import type { JsonEdit } from '../tools/json-edit.ts'
+import { valuesAt } from '../tools/values.ts'
+import { findingsIn, readsText } from './policy-reads.ts'
+
+export type CallJudgement = {
+  readonly firings: readonly RuleFiring[]
+  /** Said in place of the call; undefined: it may be made. */
+  readonly blocked: string | undefined
+  /** Arguments as they may go. */
+  readonly arguments: string
+  /** A person has to agree first. */
+  readonly stepUp: { readonly reason: string; readonly expiresMs: number } | undefined
+}
+
+type Call = Pick<CallText, 'name' | 'arguments'>
+
+const MODIFIED: JsonEdit = { path: ['_checkstream_modified'], value: 'true' }
+const PRIORITY = 50
+
+export function judgeCall(
+  policy: CompiledPolicy,
+  call: Call,
+  facts: { readonly rules: DecideContext; readonly tools: ToolContext },
+  verdicts: readonly Finding[],
+): CallJudgement {
+  const sections = judgeSections(policy, call, facts)
+  const own = { ...call, arguments: sections.arguments }
+  const ruled = judgeRules(policy, own, facts, verdicts)
+  const steps = [sections.stepUp, ruled.stepUp].filter((step) => step !== undefined)
+  return {
+    firings: [...sections.firings, ...ruled.firings],
+    blocked: sections.blocked ?? ruled.blocked,
+    arguments: ruled.arguments,
+    stepUp: steps.toSorted((a, b) => a.expiresMs - b.expiresMs)[0],
+  }
+}
+
+type Facts = Parameters<typeof judgeCall>[2]
+
+function judgeSections(policy: CompiledPolicy, call: Call, { rules, tools }: Facts): CallJudgement {
+  const firings: RuleFiring[] = []
+  let blocked: string | undefined
+  let text = call.arguments
+  let stepUp: CallJudgement['stepUp']
+  for (const section of policy.tools) {
+    const mode = lower(section.mode, rules.mode)
+    const decision = decideToolCall(section.tools, { name: call.name, arguments: text }, tools)
+    firings.push(...firingsOf(call.name, decision, mode))
+    if (mode !== 'enforce') continue
+    if (decision.kind === 'block')
+      blocked ??= section.tools.message ?? 'This tool call was blocked.'
+    else text = decision.arguments
+    if (decision.kind === 'step_up') {
+      const reason = decision.violations.at(-1)?.reason ?? ''
+      const expiresMs = (decision.expiresAtMs ?? tools.nowMs) - tools.nowMs
+      if (stepUp === undefined || expiresMs < stepUp.expiresMs) stepUp = { reason, expiresMs }
+    }
+  }
+  return { firings, blocked, arguments: text, stepUp }
+}
+
+const ACTIONS: Readonly<Record<ToolDecision['kind'], string>> = {
+  allow: 'note',
+  rewrite: 'rewrite_tool',
+  step_up: 'step_up',
+  block: 'block_tool_call',
+}
+
+function firingsOf(name: string, decision: ToolDecision, mode: RuleFiring['mode']): RuleFiring[] {
+  const action = ACTIONS[decision.kind]
+  return decision.violations.map(({ rule, path, reason, commitment }) => ({
+    rule: `tools.${name}.${rule}`,
+    phase: 'tool',
+    mode,
+    action,
+    priority: PRIORITY,
+    message: path === '' ? reason : `${path} ${reason}`,
+    ...(commitment === undefined ? {} : { commitment }),
+  }))
+}
+
+function judgeRules(
+  policy: CompiledPolicy,
+  { name, arguments: text }: Call,
+  { rules, tools }: Facts,
+  verdicts: readonly Finding[],
+): CallJudgement {
+  const seen = { name, arguments: text, complete: true, start: 0, end: text.length }
+  const scanned = readsText(policy, 'tool') ? findingsIn(policy, text) : []
+  const findings: Finding[] = [{ kind: 'tool', ...seen }, ...scanned, ...verdicts]
+  const decision = decide(policy, findings, { ...rules, phase: 'tool', tool: name })
+  const effects = decision.tool ?? []
+  const block = effects.find((effect) => effect.kind === 'block')
+  const stepUp = effects.find((effect) => effect.kind === 'step_up')
+  const values = parse(text)
+  const edits: JsonEdit[] = []
+  const commitments: string[] = []
+  for (const effect of effects) {
+    if (effect.kind !== 'rewrite') continue
+    const places = values === undefined ? [] : valuesAt(values, effect.argument)
+    const changed = places.filter((place) => place.value !== effect.value)
+    const value = JSON.stringify(effect.value)
+    edits.push(...changed.map(({ path }) => ({ path, value })))
+    if (places.length === 0) edits.push({ path: effect.argument.split('.'), value })
+    commitments.push(...changed.map((place) => tools.commit(textOf(place.value))))
+  }
+  const firings = decision.firings.map((firing) => {
+    const commitment = firing.action === 'rewrite_tool' ? commitments.shift() : undefined
+    return commitment === undefined ? firing : { ...firing, commitment }
+  })
+  // A lenient client may read more in broken arguments than we do: nothing in them is cleared.
+  const isBroken = values === undefined && text.trim() !== '' && policy.index.tool.length > 0
+  const isOpen = policy.onFailure === 'open' || lower(policy.mode, rules.mode) !== 'enforce'
+  return {
+    firings,
+    blocked: decision.stop?.message ?? block?.message ?? (isBroken && !isOpen ? BROKEN : undefined),
+    arguments: edits.length === 0 || isBroken ? text : editJson(text, [...edits, MODIFIED]),
+    stepUp,
+  }
+}
+
+const BROKEN = 'This tool call could not be checked: its arguments are not valid JSON.'
+const textOf = (value: unknown): string =>
+  typeof value === 'string' ? value : JSON.stringify(value)
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // not JSON: the caller blocks what it would have to rewrite
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The tool calls of one answer: decided when they are whole, held while a classifier or a person is
+ * asked. Every wait is bounded: classifiers by their deadline, persons by the rule's expiry.
+ */
+import type { RuleFiring } from '../model/decision.ts'
+import type { Finding } from '../model/finding.ts'
+import type { CompiledPolicy, DecideContext } from '../policy/compiled.ts'
+import type { CallOutcome, CallText } from '../stream/guard-options.ts'
+import type { Answer } from '../tools/approvals.ts'
+import { judgeCall } from './call-decisions.ts'
+import type { CallJudgement } from './call-decisions.ts'
+import type { ToolContext } from '../tools/decide.ts'
+import type { Conversation } from './conversation.ts'
+import { modelsOf } from './policy-reads.ts'
+
+export type CallDeskParts = {
+  readonly policy: CompiledPolicy
+  readonly context: DecideContext
+  readonly conversation: Conversation
+  /** What classifiers say of a call's arguments, within their deadline; undefined when none answers. */
+  readonly ask:
+    ((models: ReadonlySet<string>, text: string) => Promise<readonly Finding[]>) | undefined
+  /** Asks a person. Resolves once: answered, expired, or refused at the bound. */
+  readonly approve: (call: CallText, stepUp: StepUp) => Promise<Answer>
+  readonly commit: (value: string) => string
+  /** Told of firings. Must not throw. */
+  readonly observe: (firings: readonly RuleFiring[]) => void
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+type StepUp = NonNullable<CallJudgement['stepUp']>
+
+export type CallDesk = {
+  readonly decide: (call: CallText) => CallOutcome
+  /** The answer to a call that `decide` holds. Never rejects. */
+  readonly answerOf: (key: string) => Promise<CallOutcome>
+  /** What is known of calls now, for whoever looks at one before it is whole. */
+  readonly facts: () => ToolContext
+}
+
+export function createCallDesk(parts: CallDeskParts): CallDesk {
+  const { policy, conversation, ask } = parts
+  const models = ask === undefined ? new Set<string>() : modelsOf(policy, ['tool'])
+  const waiting = new Map<string, Promise<CallOutcome>>()
+  const made: { readonly name: string; readonly atMs: number }[] = []
+
+  const facts = (): ToolContext => ({
+    tenant: parts.context.tenant,
+    agent: conversation.agent,
+    nowMs: parts.now(),
+    history: [...conversation.history(), ...made],
+    recent: [...conversation.recent(), ...made],
+    taint: conversation.taint(),
+    commit: parts.commit,
+  })
+
+  const judge = (call: CallText, verdicts: readonly Finding[]): CallJudgement => {
+    const tools = facts()
+    const judgement = judgeCall(policy, call, { rules: parts.context, tools }, verdicts)
+    if (judgement.firings.length > 0) parts.observe(judgement.firings)
+    // A call that waits counts from now on: two calls may not share one turn.
+    if (judgement.blocked === undefined) made.push({ name: call.name, atMs: tools.nowMs })
+    return judgement
+  }
+
+  const later = async (call: CallText, judgement: CallJudgement): Promise<CallOutcome> => {
+    const { stepUp, blocked, firings } = judgement
+    if (blocked === undefined && stepUp !== undefined) {
+      const answer = await parts.approve(call, stepUp)
+      if (answer.kind !== 'approved') {
+        return { kind: 'block', message: `This tool call was ${REFUSED[answer.kind]}.`, firings }
+      }
+    }
+    return outcomeOf(call, judgement)
+  }
+
+  const outcomeOf = (call: CallText, judgement: CallJudgement): CallOutcome => {
+    const { blocked, firings, arguments: text } = judgement
+    if (blocked !== undefined) return { kind: 'block', message: blocked, firings }
+    conversation.made({ name: call.name, atMs: parts.now() })
+    return text === call.arguments
+      ? { kind: 'allow' }
+      : { kind: 'rewrite', arguments: text, firings }
+  }
+
+  return {
+    decide(call) {
+      if (ask !== undefined && models.size > 0) {
+        const asked = ask(models, call.arguments)
+        waiting.set(
+          call.key,
+          asked.then((verdicts) => later(call, judge(call, verdicts))),
+        )
+        return { kind: 'hold' }
+      }
+      const judgement = judge(call, [])
+      if (judgement.blocked !== undefined || judgement.stepUp === undefined) {
+        return outcomeOf(call, judgement)
+      }
+      waiting.set(call.key, later(call, judgement))
+      return { kind: 'hold' }
+    },
+    facts,
+    answerOf: (key) => waiting.get(key) ?? Promise.resolve(UNKNOWN),
+  }
+}
+
+const REFUSED = { denied: 'refused', expired: 'not approved in time' } as const
+const UNKNOWN: CallOutcome = { kind: 'block', message: 'This tool call was not decided.' }

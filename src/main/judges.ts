@@ -1,0 +1,66 @@
+/**
+ * Classifiers that run off the path, as the planes ask them: which registered names they answer for,
+ * and a text's findings within a deadline. An answer that does not come is a finding too.
+ */
+import type { Finding } from '../model/finding.ts'
+import type { ClassifyResult, TextClassifier } from '../model/verdict.ts'
+
+export type Priority = Parameters<TextClassifier['classify']>[1]['priority']
+
+/** One model, and the registered names of its labels. */
+export type Judging = {
+  readonly classifier: TextClassifier
+  readonly names: ReadonlyMap<string, string>
+  readonly close?: () => Promise<void>
+}
+
+export class Judges {
+  readonly #judging: readonly Judging[]
+
+  constructor(judging: readonly Judging[]) {
+    this.#judging = judging
+  }
+
+  /** Whether a model answers for the name. */
+  has(name: string): boolean {
+    return this.#judging.some((one) => [...one.names.values()].includes(name))
+  }
+
+  /** Findings for `names`, spans in `text`. Never rejects, and never later than the deadline. */
+  async ask(
+    names: ReadonlySet<string>,
+    text: string,
+    options: { readonly priority: Priority; readonly deadlineMs: number },
+  ): Promise<readonly Finding[]> {
+    const asked = this.#judging.filter((one) =>
+      [...one.names.values()].some((name) => names.has(name)),
+    )
+    const answers = await Promise.all(
+      asked.map(async (one) =>
+        toFindings(one, names, await one.classifier.classify(text, options)),
+      ),
+    )
+    return answers.flat()
+  }
+
+  async close(): Promise<void> {
+    for (const one of this.#judging) await one.close?.()
+  }
+}
+
+/** A label answers for its registered name; further labels of the model are not asked for. */
+function toFindings(
+  { names }: Judging,
+  asked: ReadonlySet<string>,
+  result: ClassifyResult,
+): readonly Finding[] {
+  if (result.kind !== 'verdicts') {
+    const missing = [...names.values()].filter((name) => asked.has(name))
+    return missing.map((model) => ({ kind: 'unjudged', model, reason: result.kind }))
+  }
+  return result.verdicts.flatMap((verdict): Finding[] => {
+    const model = names.get(verdict.label)
+    if (model === undefined || !asked.has(model)) return []
+    return [{ kind: 'verdict', verdict: { ...verdict, model } }]
+  })
+}

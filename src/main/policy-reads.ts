@@ -1,0 +1,31 @@
+/** What a policy asks of whom, read off its rules once per compiled policy. */
+import type { Finding, Phase } from '../model/finding.ts'
+import { scanPii } from '../pii/scanner.ts'
+import type { CompiledPolicy, CompiledRule } from '../policy/compiled.ts'
+import { scanText } from '../policy/scan.ts'
+
+/** Classifiers that rules of these phases ask. */
+export function modelsOf(policy: CompiledPolicy, phases: readonly Phase[]): ReadonlySet<string> {
+  return new Set(rulesOf(policy, phases).flatMap((rule) => rule.models))
+}
+
+function rulesOf(policy: CompiledPolicy, phases: readonly Phase[]): readonly CompiledRule[] {
+  return policy.rules.filter((rule) => phases.some((phase) => rule.phases.has(phase)))
+}
+
+/** Whether rules of the phase look at text, beside what classifiers say of it. */
+export function readsText(policy: CompiledPolicy, phase: Phase): boolean {
+  return rulesOf(policy, [phase]).some((rule) =>
+    rule.leaves.some((i) => {
+      const kind = policy.leaves[i]?.kind
+      return kind === 'match' || kind === 'pii'
+    }),
+  )
+}
+
+/** Everything that a whole text holds. */
+export function findingsIn(policy: CompiledPolicy, text: string): readonly Finding[] {
+  const matches = scanText(policy, text)
+  if (!policy.needs.pii) return matches
+  return [...matches, ...scanPii(text).map((found) => ({ kind: 'pii', ...found }) as const)]
+}

@@ -1,0 +1,281 @@
+/**
+ * Follows the tool calls that a row spells, and steers them while they are spelled: a refused name or
+ * value cannot be sampled, and a value that can only be one text is forced, so that the engine's cache
+ * and its own parser hold the safe one. What cannot be steered is left to the stream.
+ */
+import type { GuardEvent } from '../model/event.ts'
+import type { Finding } from '../model/finding.ts'
+import type { ToolFormat } from '../model/tool-format.ts'
+import type { TokenLookup } from '../programs/token-lookup.ts'
+import type { CompiledPolicy, DecideContext } from '../policy/compiled.ts'
+import type { Row, Steer, Watcher } from '../session/row.ts'
+import { JsonCursor } from '../tools/json-cursor.ts'
+import { createDetectingRecogniser, createToolRecogniser } from '../tools/recogniser.ts'
+import type { ToolRecogniser } from '../tools/recogniser.ts'
+import type { SitePolicy } from './site-policies.ts'
+import { namesIn, planNames, planValue } from './tool-plan.ts'
+import type { NamePlan, ValuePlan } from './tool-plan.ts'
+import type { ToolSite } from './tool-site.ts'
+import { NAME_END, spellings } from './tool-spelling.ts'
+import { TokenSets } from './token-sets.ts'
+
+export type ToolWatcherParts = {
+  readonly policy: CompiledPolicy
+  readonly site: ToolSite | undefined
+  readonly context: DecideContext
+  readonly format: ToolFormat | undefined
+  readonly lookup: TokenLookup
+  /** Told once of every name and value that is steered. Must not throw. */
+  readonly observe: (rule: string, action: 'deny' | 'force') => void
+}
+
+type Reader = ToolRecogniser & { readonly format: ToolFormat | undefined }
+type Call = { start: number; name: string; read: number; cursor: JsonCursor }
+
+/** Where text is spelled now, and what may follow. */
+type Spelling = { readonly place: string; readonly rule: string } & (
+  | { readonly kind: 'only'; readonly rests: readonly string[]; readonly isForced: boolean }
+  | { readonly kind: 'never'; readonly rests: readonly string[] }
+)
+
+const MAX_CALL_CHARS = 64 * 1024
+const SYNC: Steer = { sync: true }
+
+export class ToolWatcher implements Watcher {
+  readonly #row: Row<SitePolicy>
+  readonly #parts: ToolWatcherParts
+  readonly #sets: TokenSets
+  #reader: Reader
+  #read = 0
+  #call: Call | undefined
+  #names: NamePlan | undefined
+  #steer: Steer | undefined
+  #key = ''
+  /** A sequence that the engine plays: what the text will be when it is over. */
+  #forced: { readonly until: number; readonly text: string } | undefined
+  #told = new Set<string>()
+
+  constructor(row: Row<SitePolicy>, parts: ToolWatcherParts) {
+    this.#row = row
+    this.#parts = parts
+    this.#sets = new TokenSets(parts.lookup)
+    this.#reader = createReader(parts.format)
+  }
+
+  advance(): readonly Finding[] {
+    const text = this.#row.text()
+    if (text.length > this.#read) {
+      this.#hear(text.slice(this.#read))
+      this.#read = text.length
+    }
+    return []
+  }
+
+  /** Reads the shortened text again: rewinds are rare. */
+  rewind(): void {
+    this.#reader = createReader(this.#parts.format)
+    this.#call = undefined
+    this.#forced = undefined
+    this.#read = 0
+    this.advance()
+  }
+
+  close(): void {
+    this.#read = Number.MAX_SAFE_INTEGER
+  }
+
+  steer(): Steer | undefined {
+    const { site } = this.#parts
+    if (site?.isConstrained === true) return undefined
+    const text = this.#row.text()
+    if (this.#isPlaying(text)) return this.#steer
+    const isOpen = this.#reader.openFrom < text.length
+    if (!isOpen) return this.#keep(site === undefined ? undefined : SYNC, '')
+    const spelling = this.#spelling(text)
+    if (spelling === undefined) return this.#keep(SYNC, '')
+    return this.#apply(spelling, text)
+  }
+
+  #hear(more: string): void {
+    for (const seen of this.#reader.push(more)) {
+      if (this.#call?.start !== seen.start) {
+        this.#call = { start: seen.start, name: seen.name, read: 0, cursor: new JsonCursor() }
+      }
+      this.#call.cursor.push(seen.arguments.slice(this.#call.read))
+      this.#call.read = seen.arguments.length
+      if (seen.complete) this.#call = undefined
+    }
+  }
+
+  /** While a forced sequence plays nothing new is told; one that came too late is given up. */
+  #isPlaying(text: string): boolean {
+    const forced = this.#forced
+    if (forced === undefined) return false
+    const isOnIt = forced.text.startsWith(text) && this.#row.position < forced.until
+    if (!isOnIt) this.#forced = undefined
+    return isOnIt
+  }
+
+  #spelling(text: string): Spelling | undefined {
+    const { format } = this.#reader
+    if (format === undefined) return undefined
+    const name = this.#reader.spelledName
+    if (name !== undefined) return this.#spellingOfName(format, name.trimStart())
+    const call = this.#call
+    const value = this.#reader.spelledValue
+    if (call === undefined) return undefined
+    if (value !== undefined) {
+      const plan = this.#plan(call, value.key)
+      return (
+        plan &&
+        toSpelling(plan, call, value.key, (one) => rests(spellings(format, one, ''), value.text))
+      )
+    }
+    const place = call.cursor.place
+    if (place === undefined) return undefined
+    const path = place.path.join('.')
+    const plan = this.#plan(call, path)
+    if (plan === undefined) return undefined
+    if (place.kind === 'string') {
+      const quote = text[text.length - place.raw.length - 1] ?? '"'
+      return toSpelling(plan, call, path, (one) => rests(spellings(format, one, quote), place.raw))
+    }
+    if (plan.kind === 'never') return undefined
+    const gap = place.gap === '' && format !== 'pythonic' ? ' ' : ''
+    return toSpelling(plan, call, path, (one) => [`${gap}${JSON.stringify(one)}`])
+  }
+
+  #spellingOfName(format: ToolFormat, spelled: string): Spelling | undefined {
+    const { allowed, refused } = (this.#names ??= this.#planNames())
+    if (refused.length === 0) return undefined
+    const end = NAME_END[format]
+    const place = `name ${this.#reader.openFrom}`
+    const rule = 'tools.name'
+    if (end !== undefined && allowed.length > 0) {
+      const left = allowed.flatMap((name) => rests([name + end], spelled))
+      return left.length === 0
+        ? undefined
+        : { kind: 'only', rests: left, isForced: false, place, rule }
+    }
+    const left = refused
+      .filter((name) => !allowed.some((other) => other.startsWith(name)))
+      .flatMap((name) => rests([name], spelled))
+    return left.length === 0 ? undefined : { kind: 'never', rests: left, place, rule }
+  }
+
+  #planNames(): NamePlan {
+    const { policy, site, context } = this.#parts
+    if (site !== undefined) return planNames(policy, site.offered, site.context, site.tools())
+    return { allowed: [], refused: planNames(policy, namesIn(policy), context).refused }
+  }
+
+  #plan(call: Call, path: string): ValuePlan | undefined {
+    const { policy, site, context } = this.#parts
+    return planValue(policy, call.name, path, site?.context ?? context)
+  }
+
+  #apply(spelling: Spelling, text: string): Steer | undefined {
+    const { kind, rests: left, place, rule } = spelling
+    const key = `${kind} ${left.join('\u0000')}`
+    if (key === this.#key) return this.#steer
+    // Bytes of a character that is not whole yet are spelled already.
+    const skip = this.#row.session.text.openBytes
+    const [only] = left
+    if (kind === 'only' && spelling.isForced && left.length === 1 && only !== undefined) {
+      const force = this.#sets.encode(only, skip)
+      if (force.length > 0) {
+        this.#forced = { until: this.#row.position + force.length, text: text + only }
+        this.#tell(place, rule, 'force')
+        return this.#keep({ sync: true, force }, key)
+      }
+    }
+    const set = kind === 'only' ? this.#sets.only(left, skip) : this.#sets.never(left, skip)
+    if (set.tokens.length === 0) return this.#keep(SYNC, '')
+    this.#tell(place, rule, 'deny')
+    return this.#keep({ sync: true, deny: [set] }, key)
+  }
+
+  #keep(steer: Steer | undefined, key: string): Steer | undefined {
+    this.#key = key
+    this.#steer = steer
+    return steer
+  }
+
+  #tell(place: string, rule: string, action: 'deny' | 'force'): void {
+    if (this.#told.has(place)) return
+    this.#told.add(place)
+    this.#parts.observe(rule, action)
+  }
+}
+
+export function watchCalls(
+  row: Row<SitePolicy>,
+  parts: Pick<ToolWatcherParts, 'site' | 'format' | 'lookup'> & {
+    readonly observe: (event: GuardEvent) => void
+  },
+): Watcher {
+  const { requestId, tenant } = row.session.opened
+  const context: DecideContext = {
+    requestId,
+    tenant,
+    user: '',
+    model: '',
+    phase: 'tool',
+    position: 0,
+    parameters: {},
+  }
+  return new ToolWatcher(row, {
+    ...parts,
+    policy: row.policy.compiled,
+    context,
+    observe: (rule, action) => {
+      const firing = { rule, phase: 'tool', mode: 'enforce', action, priority: PRIORITY } as const
+      parts.observe({ kind: 'decision', requestId, position: row.position, firings: [firing] })
+    },
+  })
+}
+
+const PRIORITY = 50
+
+function createReader(format: ToolFormat | undefined): Reader {
+  if (format === undefined) return createDetectingRecogniser(MAX_CALL_CHARS)
+  const reader = createToolRecogniser(format, MAX_CALL_CHARS)
+  return {
+    push: (text) => reader.push(text),
+    end: () => reader.end(),
+    get openFrom() {
+      return reader.openFrom
+    },
+    get place() {
+      return reader.place
+    },
+    get spelledName() {
+      return reader.spelledName
+    },
+    get spelledValue() {
+      return reader.spelledValue
+    },
+    format,
+  }
+}
+
+/** What is left of the spellings that what is spelled so far begins. */
+const rests = (whole: readonly string[], spelled: string): readonly string[] =>
+  whole.flatMap((one) =>
+    one.startsWith(spelled) && one.length > spelled.length ? [one.slice(spelled.length)] : [],
+  )
+
+/** Undefined when the text has left every spelling: it came too late, and the stream decides. */
+function toSpelling(
+  { kind, values, rule }: ValuePlan,
+  call: Call,
+  path: string,
+  restsOf: (value: string) => readonly string[],
+): Spelling | undefined {
+  const place = `${call.start} ${path}`
+  const found = values.flatMap((value) => restsOf(value).slice(0, kind === 'only' ? 1 : undefined))
+  if (found.length === 0) return undefined
+  return kind === 'only'
+    ? { kind, rests: found, isForced: true, place, rule }
+    : { kind, rests: found, place, rule }
+}
