@@ -9,7 +9,7 @@ import { GuardError } from '../model/errors.ts'
 import { quantile } from './calibration.ts'
 import { readLabelled, type LabelledRow } from './labelled-file.ts'
 import { report, type Report, type Sample } from './metrics.ts'
-import { page } from './report-page.ts'
+import { page, type FileReport } from './report-page.ts'
 import { openCascade, openScorer, type TextScore, type TextScorer } from './scoring-process.ts'
 
 const USAGE =
@@ -39,12 +39,7 @@ function sampleOf(row: LabelledRow, score: TextScore, { head, threshold }: Optio
   }
 }
 
-type Latency = { readonly p50: number; readonly p95: number; readonly p99: number }
-
-async function evaluate(
-  path: string,
-  options: Options,
-): Promise<Report & { readonly latencyMs: Latency }> {
+async function evaluate(path: string, options: Options): Promise<FileReport> {
   const { rows } = readLabelled(path)
   const samples: Sample[] = []
   const times: number[] = []
@@ -61,6 +56,10 @@ async function evaluate(
   }
   return { ...report(samples, options.threshold), latencyMs }
 }
+
+/** Two files may have one name. */
+const nameIn = (reports: Readonly<Record<string, unknown>>, path: string): string =>
+  Object.hasOwn(reports, basename(path)) ? path : basename(path)
 
 const rate = (x: { value: number; low: number; high: number } | undefined): string =>
   x === undefined ? '-' : `${x.value.toFixed(4)} [${x.low.toFixed(3)}, ${x.high.toFixed(3)}]`
@@ -107,16 +106,24 @@ export async function runEval(argv: readonly string[]): Promise<number> {
     }
     const calibrated = scorer.folder.calibration?.heads[head]?.threshold ?? 0.5
     const threshold = Number(values.threshold ?? (both ? 0.5 : calibrated))
-    const reports: Record<string, Report> = {}
+    if (!(threshold >= 0 && threshold <= 1)) {
+      const message = `--threshold ${values.threshold}: expected a number from 0 to 1`
+      throw new GuardError('request_invalid', message)
+    }
+    const reports: Record<string, FileReport> = {}
     for (const path of positionals) {
       const found = await evaluate(path, { scorer, head, threshold })
-      reports[basename(path)] = found
+      reports[nameIn(reports, path)] = found
       process.stdout.write(`${line(basename(path), found)}\n`)
     }
-    const result = { model: scorer.folder.digest, head, threshold, files: reports }
+    const { digest } = scorer.folder
+    const result = { model: digest, head, threshold, files: reports }
     if (values.json !== undefined)
       writeFileSync(values.json, `${JSON.stringify(result, null, 1)}\n`)
-    if (values.page !== undefined) writeFileSync(values.page, page(`eval ${head}`, reports))
+    if (values.page !== undefined) {
+      const title = `${head}: ${both ? 'cascade' : basename(model ?? '')}`
+      writeFileSync(values.page, page({ title, model: digest, threshold }, reports))
+    }
     return 0
   } finally {
     await scorer.close()

@@ -71,12 +71,33 @@ function thresholdAt(negatives: readonly Sample[], fpr: number): number {
   return (sorted[Math.floor(sorted.length * fpr)] ?? 0) + 1e-9
 }
 
+const CURVE_POINTS = 200
+
+/** Corners of the ROC curve, at most CURVE_POINTS of them; its first and last are (0, 0) and (1, 1). */
 function roc(samples: readonly Sample[]): (readonly [number, number])[] {
-  const negatives = samples.filter((s) => s.label === 0)
-  const positives = samples.filter((s) => s.label === 1)
-  if (negatives.length === 0 || positives.length === 0) return []
-  const steps = [0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1]
-  return steps.map((fpr) => [fpr, rate(positives, thresholdAt(negatives, fpr)).value] as const)
+  const positives = samples.filter((s) => s.label === 1).length
+  const negatives = samples.length - positives
+  if (negatives === 0 || positives === 0) return []
+  const sorted = samples.toSorted((a, b) => b.score - a.score)
+  const points: [number, number][] = [[0, 0]]
+  let [hits, alarms] = [0, 0]
+  for (const [i, { score, label }] of sorted.entries()) {
+    if (label === 1) hits++
+    else alarms++
+    // Equal scores are one step: no threshold lies between them.
+    if (sorted[i + 1]?.score !== score) points.push([alarms / negatives, hits / positives])
+  }
+  const corners = points.filter((point, i) => isCorner(points[i - 1], point, points[i + 1]))
+  const every = Math.ceil(corners.length / CURVE_POINTS)
+  return corners.filter((_, i) => i % every === 0 || i === corners.length - 1)
+}
+
+type Point = readonly [number, number]
+
+/** Points inside a horizontal or vertical run draw nothing. */
+function isCorner(before: Point | undefined, [x, y]: Point, after: Point | undefined): boolean {
+  if (before === undefined || after === undefined) return true
+  return !((before[0] === x && after[0] === x) || (before[1] === y && after[1] === y))
 }
 
 const median = (values: readonly number[]): number | undefined =>

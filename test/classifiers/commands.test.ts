@@ -48,6 +48,32 @@ describe('runEval', () => {
     await expect(runEval([...flags, path])).rejects.toThrow(/bad\.jsonl:2: text/)
   })
 
+  it('reads CSV as it reads JSON lines', async () => {
+    const [path, json] = [join(folder, 'labelled.csv'), join(folder, 'c.json')]
+    const cells = [...benign, ...attacks].map(
+      (row) => `"${row.text.replaceAll('"', '""')}",${row.label}`,
+    )
+    writeFileSync(path, `text,label\r\n${cells.join('\r\n')}\r\n`)
+    const lines = write('same.jsonl', [...benign, ...attacks])
+    const flags = ['--model', STREAM, '--head', 'prompt_injection', '--json', json]
+    expect(await runEval([...flags, path, lines])).toBe(0)
+    const { files } = JSON.parse(readFileSync(json, 'utf8')) as {
+      files: Record<string, { rows: number; auc: number }>
+    }
+    expect(files['labelled.csv']).toMatchObject({ rows: 50, auc: files['same.jsonl']?.auc })
+  })
+
+  it('names the line and the column of a table that is none', async () => {
+    const flags = ['--model', STREAM, '--head', 'risk']
+    const [lost, wrong] = [join(folder, 'lost.csv'), join(folder, 'wrong.csv')]
+    writeFileSync(lost, 'prompt,label\nhi,1\n')
+    writeFileSync(wrong, 'text,label\n"two\nlines",1\nhi,maybe\n')
+    await expect(runEval([...flags, lost])).rejects.toThrow(
+      /lost\.csv:1: expected a column named text/,
+    )
+    await expect(runEval([...flags, wrong])).rejects.toThrow(/wrong\.csv:4: label/)
+  })
+
   it('names the heads there are', async () => {
     const path = write('one.jsonl', benign)
     await expect(runEval(['--model', STREAM, '--head', 'x', path])).rejects.toThrow(/toxicity/)

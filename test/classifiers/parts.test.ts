@@ -9,7 +9,13 @@ import { DriftMonitor } from '../../src/classifiers/drift.ts'
 import { auc, report } from '../../src/classifiers/metrics.ts'
 import { parseModelConfig } from '../../src/classifiers/model-config.ts'
 import { PriorityQueue } from '../../src/classifiers/queue.ts'
-import { BudgetMeter, labelOf, parseRegistry } from '../../src/classifiers/registry.ts'
+import {
+  BudgetGate,
+  BudgetMeter,
+  labelOf,
+  parseRegistry,
+  servable,
+} from '../../src/classifiers/registry.ts'
 import { page } from '../../src/classifiers/report-page.ts'
 import { bestOf, probabilities, spansOf } from '../../src/classifiers/scores.ts'
 import { emojiNamer } from '../../src/classifiers/text.ts'
@@ -173,6 +179,20 @@ describe('metrics', () => {
     expect(auc([sample(0.9, 1)])).toBeUndefined()
   })
 
+  it('draws a curve whose area is the AUC', () => {
+    const samples = Array.from({ length: 400 }, (_, i) =>
+      sample(((i * 7919) % 400) / 400, i % 3 === 0 || (i * 7919) % 400 > 250 ? 1 : 0),
+    )
+    const { roc, auc: wanted = 0 } = report(samples, 0.5)
+    const area = roc.slice(1).reduce((sum, [x, y], i) => {
+      const [before = 0, height = 0] = roc[i] ?? []
+      return sum + ((x - before) * (y + height)) / 2
+    }, 0)
+    expect(roc[0]).toEqual([0, 0])
+    expect(roc.at(-1)).toEqual([1, 1])
+    expect(area).toBeCloseTo(wanted, 1)
+  })
+
   it('reports groups, their spread and a page without scripts', () => {
     const found = report(
       [sample(0.9, 0, 'a'), sample(0.1, 0, 'a'), sample(0.1, 0, 'b'), sample(0.8, 1)],
@@ -180,9 +200,11 @@ describe('metrics', () => {
     )
     expect(found.groupSpread).toBe(0.5)
     expect(found.recall?.value).toBe(1)
-    const html = page('t<x>', { '<f>': found })
+    const html = page({ title: 't<x>', model: 'abc', threshold: 0.5 }, { '<f>': found })
     expect(html).toContain('&lt;f>')
     expect(html).not.toContain('<script')
+    expect(html).not.toMatch(/https?:/)
+    expect(html).toContain('prefers-color-scheme:dark')
   })
 })
 
@@ -205,6 +227,39 @@ describe('registry', () => {
     expect(() => parseRegistry(lost, 'r')).toThrow(/no model named gone/)
     const bad = { ...value, models: { stream: { ...value.models.stream, files: { a: 'b' } } } }
     expect(() => parseRegistry(bad, 'r')).toThrow(/r\.models\.stream\.files\.a/)
+  })
+
+  it('keeps a model of tier C out of service', () => {
+    const slow = { ...value, models: { stream: { ...value.models.stream, tier: 'C' } } }
+    const registry = parseRegistry(slow, 'r')
+    expect(() => servable(registry, 'stream')).toThrow(/tier C is for eval/)
+    expect(() => servable(registry, 'gone')).toThrow(/expected one of stream/)
+    expect(servable(parseRegistry(value, 'r'), 'stream').tier).toBe('A')
+  })
+
+  it('asks a model that is past its budget rarely, until it is fast again', () => {
+    const gate = new BudgetGate('B', 'late')
+    const work = (ms: number, count: number): number => {
+      let asked = 0
+      for (let i = 0; i < count; i++) {
+        if (!gate.admits()) continue
+        asked++
+        gate.meter.record(ms)
+      }
+      return asked
+    }
+    expect(work(5, 50)).toBe(50)
+    expect(work(40, 400)).toBeLessThan(50)
+    expect(gate.refused).toBeGreaterThan(300)
+    work(5, 8000)
+    expect(work(5, 100)).toBe(100)
+  })
+
+  it('goes on asking when the policy is to report', () => {
+    const gate = new BudgetGate('A', 'report')
+    for (let i = 0; i < 100; i++) gate.meter.record(50)
+    expect(gate.meter.over).toBe(true)
+    expect(gate.admits()).toBe(true)
   })
 
   it('sees a model that is over its budget', () => {
