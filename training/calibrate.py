@@ -89,7 +89,10 @@ def register() -> None:
             models[name] = {"folder": name, "version": "1", "tier": tier, "files": digest(folder)[0]}
     labels = {"toxicity_detector": "toxicity", "prompt_injection": "prompt_injection", "finance_regulatory": "financial_advice", "self_harm": "self_harm", "risk": "risk"}
     names = {n: {"label": label, "models": list(models)} for n, label in labels.items()}
-    (HERE.parent / "models/registry.json").write_text(json.dumps({"format": 1, "models": models, "names": names}, indent=1) + "\n")
+    path = HERE.parent / "models/registry.json"
+    before = json.loads(path.read_text())  # models that other scripts registered stay
+    models, names = {**before["models"], **models}, {**before["names"], **names}
+    path.write_text(json.dumps({"format": 1, "models": models, "names": names}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -183,6 +183,7 @@ def register(folder: Path) -> None:
     registry = json.loads(path.read_text())
     files = {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in ("config.json", "model.onnx")}
     registry["models"]["names"] = {"folder": "names", "version": "1", "tier": "B", "files": files}
+    registry["names"]["pii_detector"] = {"label": "name", "labels": ["name", "address"], "models": ["names"]}
     path.write_text(json.dumps(registry, indent=1) + "\n")
 
 

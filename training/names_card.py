@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from names_data import LABELS, Row, Span, is_held_out, presidio
+from names_data import LABELS, PRODUCT, Row, Span, is_held_out, presidio
 from sources import data_root, jsonl
 
 Scored = tuple[int, int, str, float]
@@ -105,6 +105,29 @@ def false_alarms() -> dict[str, list[str]]:
     return {"MT-Bench questions": turns, "tau2 documents (every seventh; seen in training as text without people)": documents}
 
 
+CASES = [
+    "My name is Maria Fernandez and I live at 12 Baker Street, London NW1 6XE.",
+    "Ship to:\nJohn Smith\n742 Evergreen Terrace, Springfield 49007",
+    "🙂🙂 Señor José Núñez llamó ayer desde Málaga.",
+    "The weather is fine and the report has ten pages.",
+    "",
+    "   ",
+    "Nothing happens here. " * 40 + "Dear Peter Johnson, your card is ready. " + "Nothing happens here. " * 20,
+]
+
+
+def write_cases(predict: Callable[[Row], list[Scored]]) -> None:
+    """What the product must find with this model: offsets are UTF-16 there."""
+    path = Path(__file__).resolve().parent.parent / "test/data/classifiers/names.jsonl"
+    with path.open("w") as f:
+        for text in CASES:
+            def wide(at: int, text: str = text) -> int:
+                return len(text[:at].encode("utf-16-le")) // 2
+
+            found = [[PRODUCT[label], wide(a), wide(b), round(p, 3)] for a, b, label, p in predict((text, []))]
+            f.write(json.dumps({"text": text, "found": found}, ensure_ascii=False) + "\n")
+
+
 def percent(value: float, interval: tuple[float, float]) -> str:
     return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
 
@@ -158,12 +181,13 @@ def write(folder: Path, held: dict[str, list[Row]], encode: Callable[[Row], Any]
             report[name]["reliability"] = reliability(rows, predicted)
     lines += ["", "## Calibration", "", "Confidence of names and addresses against how often they were right.", "", "| set | confidence | right | spans |", "| --- | --- | --- | --- |"]
     lines += [f"| {name} | {p:.2f} | {r:.2f} | {n} |" for name, f in report.items() for p, r, n in f.get("reliability", [])]
-    lines += ["", "## Alarms on text that is about nobody", "", "| set | texts | with a name | with an address |", "| --- | --- | --- | --- |"]
+    lines += ["", "## Text in which people are rare", "Alarms; some are right, because MT-Bench names public figures.", "", "| set | texts | with a name | with an address |", "| --- | --- | --- | --- |"]
     for name, texts in false_alarms().items():
         guesses = [predict((t, [])) for t in texts]
         counts = {k: sum(any(g[2] == k and g[3] >= 0.5 for g in one) for one in guesses) for k in ("PER", "ADDRESS")}
         report[name] = {"texts": len(texts), **counts}
         lines.append(f"| {name} | {len(texts)} | {counts['PER']} | {counts['ADDRESS']} |")
     (folder / "README.md").write_text("\n".join(lines) + "\n\n" + LIMITS)
+    write_cases(predict)
     (folder / "measured.json").write_text(json.dumps(report, indent=1) + "\n")
     print("\n".join(lines[1:]))
