@@ -15,6 +15,8 @@ export type SseFrame = {
 
 export type SseParser = {
   push(chunk: Uint8Array): readonly SseFrame[]
+  /** The stream has ended: the frame that only waited for the second half of its last line end. */
+  flush(): readonly SseFrame[]
   /** What came after the last whole frame; empty when the stream ended cleanly. */
   end(): Uint8Array
   /** Bytes of the unfinished frame. */
@@ -35,6 +37,8 @@ export function createSseParser(maxFrameBytes: number): SseParser {
   let lineEmpty = true
   let afterCr = false
   let overflowed = false
+  // The pending frame ends with CR at the end of a chunk: an LF that follows belongs to it.
+  let isWhole = false
 
   const take = (tail: Uint8Array): Uint8Array => {
     if (pending.length === 0) return tail
@@ -47,9 +51,15 @@ export function createSseParser(maxFrameBytes: number): SseParser {
   return {
     push(chunk) {
       const frames: SseFrame[] = []
-      if (overflowed) return frames
+      if (overflowed || chunk.length === 0) return frames
       let start = 0
-      for (let i = 0; i < chunk.length; i++) {
+      if (isWhole) {
+        isWhole = false
+        start = chunk[0] === LF ? 1 : 0
+        afterCr = false
+        frames.push(parseFrame(take(chunk.subarray(0, start))))
+      }
+      for (let i = start; i < chunk.length; i++) {
         const byte = chunk[i]
         if (byte !== LF && byte !== CR) {
           lineEmpty = false
@@ -66,6 +76,10 @@ export function createSseParser(maxFrameBytes: number): SseParser {
           lineEmpty = true
           continue
         }
+        if (afterCr && i + 1 === chunk.length) {
+          isWhole = true
+          break
+        }
         if (afterCr && chunk[i + 1] === LF) {
           i++
           afterCr = false
@@ -79,11 +93,17 @@ export function createSseParser(maxFrameBytes: number): SseParser {
         pendingBytes += chunk.length - start
         if (pendingBytes > maxFrameBytes) {
           overflowed = true
+          isWhole = false
           pending = []
           pendingBytes = 0
         }
       }
       return frames
+    },
+    flush() {
+      if (!isWhole) return []
+      isWhole = false
+      return [parseFrame(take(new Uint8Array(0)))]
     },
     end: () => take(new Uint8Array(0)),
     get pendingBytes() {

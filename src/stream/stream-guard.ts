@@ -141,6 +141,8 @@ class Guard implements StreamGuard {
 
   end(): Uint8Array[] {
     if (this.stopped || this.#hasEnded) return []
+    for (const frame of this.#parser.flush()) this.#accept(frame)
+    if (this.stopped) return this.#take()
     const rest = this.#parser.end()
     this.#calls.completeChoice(undefined)
     for (const channel of this.#channels.values()) this.#closeChannel(channel)

@@ -7,9 +7,8 @@
  * the machine falls on both; added time is the difference of the two quantiles. `--others` runs
  * Portkey's gateway and LiteLLM beside it under the same load.
  */
-import { spawnSync } from 'node:child_process'
 import { loadavg } from 'node:os'
-import { type Running, repository } from '../e2e/process.ts'
+import { type Running, ensureBuilt } from '../e2e/process.ts'
 import { report } from './report.ts'
 import { guardCpuUs, heapGrowth, heldBytes } from './stream-cost.ts'
 import { cpuSeconds, residentBytes, startCheckStream, startUpstream } from './stream-gateways.ts'
@@ -65,15 +64,6 @@ async function measure(sides: readonly Side[], turns: number): Promise<void> {
   }
 }
 
-/** The sidecar is the built one. */
-function build(): void {
-  const { status } = spawnSync('npm', ['run', '--silent', 'build'], {
-    cwd: repository,
-    stdio: 'inherit',
-  })
-  if (status !== 0) throw new Error('npm run build failed')
-}
-
 const round = (value: number, digits = 3): number => Number(value.toFixed(digits))
 
 function added(side: Side, direct: Side) {
@@ -103,7 +93,7 @@ async function residentGrowth(side: Side): Promise<{ before: number; after: numb
   return { before, after: residentBytes(side.running.pid) }
 }
 
-build()
+ensureBuilt()
 const upstream = await startUpstream()
 const direct = sideOf('direct', upstream)
 const guarded = sideOf('checkstream', await startCheckStream(upstream.url))

@@ -28,6 +28,18 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => site.stop())
 
+describe('the published document of proxy mode', () => {
+  it('starts the binary in proxy mode, ready at once, with nothing of ours in the request', async () => {
+    const ready = await fetch(`${site.url}/health/ready`)
+    expect([ready.status, await ready.text()]).toEqual([200, expect.stringContaining('proxy mode')])
+    const openai = new OpenAI({ baseURL: `${site.url}/v1`, apiKey: 'k', maxRetries: 0 })
+    await openai.chat.completions.create(ask('plain'))
+    const seen = site.upstream.seen.at(-1)
+    expect(seen?.headers.authorization).toBe('Bearer k')
+    expect(JSON.stringify([seen?.body, seen?.headers])).not.toContain('checkstream')
+  })
+})
+
 // `npm test` makes the environment; without it (vitest alone) the name of the test says what is missing.
 describe.skipIf(!existsSync(PYTHON))(`Python clients (${PYTHON})`, () => {
   it('see the same with OpenAI and Anthropic, streaming and not', async () => {

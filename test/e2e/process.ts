@@ -1,5 +1,5 @@
 /** Real processes for tests and benches: the built binary on free ports and in temporary folders. */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -18,6 +18,16 @@ export type Running = {
 
 export const temporary = (): string => mkdtempSync(join(tmpdir(), 'checkstream-e2e-'))
 
+/** Compiles src/ when it is newer than dist, as `npm start` does. */
+export function ensureBuilt(): void {
+  const script = "import('./scripts/setup.mjs').then((setup) => setup.ensureBuilt())"
+  const { status } = spawnSync(process.execPath, ['-e', script], {
+    cwd: repository,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  if (status !== 0) throw new Error('the build failed; its message is above')
+}
+
 /** `checkstream NAME …` from dist, with `node` flags before it. */
 export function startBinary(
   args: readonly string[],
@@ -29,17 +39,20 @@ export function startBinary(
   })
 }
 
-/** `checkstream serve` with the configuration, on a free port of the loopback; resolves when it answers. */
+/**
+ * `checkstream serve` with a configuration, or the file that holds it, on a free port of the loopback;
+ * resolves when it answers.
+ */
 export async function serve(
-  config: Readonly<Record<string, unknown>>,
-  { node = [], path = '/health/live' }: { node?: readonly string[]; path?: string } = {},
+  config: Readonly<Record<string, unknown>> | string,
+  { node = [], flags = [] }: { node?: readonly string[]; flags?: readonly string[] } = {},
 ): Promise<Running> {
   const port = await freePort()
-  const file = join(temporary(), 'config.yaml')
-  writeFileSync(file, JSON.stringify(config))
+  const file = typeof config === 'string' ? config : join(temporary(), 'config.yaml')
+  if (typeof config !== 'string') writeFileSync(file, JSON.stringify(config))
   const where = ['--host', '127.0.0.1', '--port', String(port)]
-  const child = startBinary(['serve', '--config', file, ...where], { node })
-  return whenUp(child, `http://127.0.0.1:${port}`, path)
+  const child = startBinary(['serve', '--config', file, ...where, ...flags], { node })
+  return whenUp(child, `http://127.0.0.1:${port}`, '/health/live')
 }
 
 export function freePort(): Promise<number> {

