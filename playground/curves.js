@@ -71,13 +71,10 @@ function createCurve(name, range, caption) {
 
 const upTo = (least) => (_, low, high) => [0, Math.max(high ?? 0, least)]
 const last = (ys) => ys.at(-1).toFixed(2)
-const sorted = (ys) => [...ys].sort((a, b) => a - b)
-/** The middle one, and a scale without the rare peaks: a pause of the machine is not a step's cost. */
-const median = (ys) => `${Math.round(sorted(ys)[ys.length >> 1])} µs`
-const withoutPeaks = ({ data }) => [
-  0,
-  Math.max(200, 2 * (sorted(data[1])[Math.floor(data[1].length * 0.9)] ?? 0)),
-]
+const middle = (ys) => [...ys].sort((a, b) => a - b)[ys.length >> 1] ?? 0
+const median = (ys) => `${Math.round(middle(ys))} µs`
+/** A pause of the machine is not what a step costs: peaks far above the middle are cut. */
+const withoutPeaks = ({ data }) => [0, Math.max(200, 4 * middle(data[1]))]
 
 const curves = {
   risk: createCurve('risk', [0, 1], last),
