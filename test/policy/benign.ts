@@ -10,8 +10,8 @@ const ROOT = resolve(import.meta.dirname, '../..')
 export const DATA = process.env['CHECKSTREAM_DATA'] ?? resolve(ROOT, '../shared/data')
 export const hasBenign = existsSync(resolve(DATA, 'dev/mt_bench_questions'))
 
-const read = (path: string): string => {
-  const bytes = readFileSync(resolve(DATA, 'dev', path))
+const read = (path: string, folder = 'dev'): string => {
+  const bytes = readFileSync(resolve(DATA, folder, path))
   return (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8')
 }
 const lines = (path: string): unknown[] =>
@@ -38,11 +38,25 @@ function secondColumn(csv: string): string[] {
   return [...rows].map((m) => (m[1] ?? '').replace(/^"|"$/g, '').replaceAll('""', '"')).slice(1)
 }
 
+/** The first column of a CSV with quoted fields. */
+function firstColumn(csv: string): string[] {
+  const rows = csv.matchAll(/(?:^|\n)("(?:[^"]|"")*"|[^",\n]*),/g)
+  return [...rows].map((m) => (m[1] ?? '').replace(/^"|"$/g, '').replaceAll('""', '"')).slice(1)
+}
+
+/** `{split: [[text, intent], …]}` → every text. */
+const intents = (json: string): string[] =>
+  Object.values(JSON.parse(json) as Record<string, [string, string][]>).flatMap((rows) =>
+    rows.map(([text]) => text),
+  )
+
 /** Name of the set → its benign texts. */
 export function benignSets(): Record<string, readonly string[]> {
   const piarena = ['squad_v2', 'nq_rag', 'hotpotqa_rag', 'dolly_closed_qa', 'dolly_summarization']
   const json = (path: string): unknown[] => JSON.parse(read(path)) as unknown[]
   return {
+    banking77: firstColumn(read('banking77/train.csv.gz', 'train')),
+    clinc150: intents(read('clinc150/data_full.json.gz', 'train')),
     mt_bench_questions: lines('mt_bench_questions/question.jsonl').map((r) => pick(r, 'turns')),
     awesome_chatgpt_prompts_2026: secondColumn(
       read('awesome_chatgpt_prompts_2026/prompts_2026-01.csv.gz'),
