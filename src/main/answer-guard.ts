@@ -9,7 +9,8 @@ import type { RuleFiring, TextEffect } from '../model/decision.ts'
 import type { Finding } from '../model/finding.ts'
 import { createPiiScanner } from '../pii/scanner.ts'
 import { ChannelDecider, Told } from '../policy/channel.ts'
-import type { DecideContext } from '../policy/compiled.ts'
+import type { CompiledPolicy, DecideContext } from '../policy/compiled.ts'
+import { decide } from '../policy/decide.ts'
 import { createPolicyScanner } from '../policy/scan.ts'
 import type { Answer } from '../proxy/parts.ts'
 import type { Body } from '../proxy/requests.ts'
@@ -114,12 +115,12 @@ function toOptions(parts: AnswerGuardParts): StreamOptions {
     scan: () => createScan(policy, parts.notices.length > 0),
     ...(compiled.needs.pii ? { pii: () => createPiiScanner() } : {}),
     decide: (findings, channel) => {
-      let decide = deciders.get(channel.key)
-      if (decide === undefined) {
-        decide = createDecider(parts, channel)
-        deciders.set(channel.key, decide)
+      let known = deciders.get(channel.key)
+      if (known === undefined) {
+        known = createDecider(parts, channel)
+        deciders.set(channel.key, known)
       }
-      return decide(findings)
+      return known(findings)
     },
     ...(compiled.needs.tool ? { decideCall: calls.decide } : {}),
     holdbackTokens: parts.holdbackTokens,
@@ -162,12 +163,29 @@ function createDecider(
       ...(isStart && isSpoken ? notices : []),
       ...first.effects,
       ...last.effects,
+      ...(asked.some(isLate) ? lateStops(compiled, asked, [at('midstream'), at('egress')]) : []),
       ...findings.flatMap(removeOurs),
     ].filter((effect) => effect.kind !== 'inject' || isSpoken)
     const firings = told.firings([...first.firings, ...last.firings])
     if (firings.length > 0) observe(firings)
     return { effects: told.effects(effects), firings }
   }
+}
+
+const isLate = ({ kind }: Finding): boolean => kind === 'verdict' || kind === 'unjudged'
+
+/**
+ * Stops of a verdict by itself. Together with what was found before, a stop that is in force already
+ * would speak for it; but a verdict may be about text before that stop.
+ */
+function lateStops(
+  compiled: CompiledPolicy,
+  findings: readonly Finding[],
+  contexts: readonly DecideContext[],
+): readonly TextEffect[] {
+  return contexts
+    .flatMap((context) => decide(compiled, findings, context).text)
+    .filter((effect) => effect.kind === 'stop')
 }
 
 const isOurs = (finding: Finding): boolean =>

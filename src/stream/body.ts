@@ -220,7 +220,7 @@ class BodyGuard implements OpenBody {
   #decideLate(span: Span, { from, findings }: Judged): void {
     const { channel } = span
     for (const finding of findings) {
-      const start = finding.kind === 'unjudged' ? from : startOf(finding)
+      const start = finding.kind === 'unjudged' ? from : Math.max(from, startOf(finding))
       const isCut = this.#choices.isStopped(span.piece.choice)
       if (!isCut || channel.rawAt(start) < channel.cutAt) this.#decideOne(span, finding, start)
     }

@@ -167,7 +167,8 @@ class Guard implements StreamGuard {
 
   /** A verdict also acts on a choice that was stopped, as far as it is about text before the stop. */
   #decideLate(channel: Channel, finding: Finding, from: number): void {
-    const start = finding.kind === 'unjudged' ? from : startOf(finding)
+    // What stands before the window was judged already, and may be gone.
+    const start = finding.kind === 'unjudged' ? from : Math.max(from, startOf(finding))
     if (this.#choices.isStopped(channel.name.choice) && channel.rawAt(start) >= channel.cutAt)
       return
     this.#decideOne(channel, finding, start)

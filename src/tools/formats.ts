@@ -110,8 +110,12 @@ export function* pythonic(source: Source): Reading<void> {
 
 function* pythonCalls(source: Source, at: number): Reading<boolean> {
   for (let start = at; ; start = source.offset) {
+    // A name may begin with the very next token.
+    source.open(start)
+    source.naming()
     const char = yield* skipSpace(source)
     if (char === ']') {
+      source.abandon()
       source.skip(1)
       return true
     }
