@@ -46,7 +46,12 @@ export function listen(load: Load, agent: Agent, times?: Times): Promise<void> {
       })
       incoming.on('error', reject)
     })
-    outgoing.on('error', reject)
+    outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      // A kept connection that its server closed just then: nothing was asked yet.
+      if (outgoing.reusedSocket && error.code === 'ECONNRESET' && seen === 0) {
+        listen(load, agent, times).then(resolve, reject)
+      } else reject(error)
+    })
     outgoing.end(
       JSON.stringify({
         model: load.model ?? 'm',

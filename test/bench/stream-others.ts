@@ -69,6 +69,8 @@ async function startLiteLlm(upstream: string): Promise<Other> {
   const child = spawn(join(venv, 'bin/litellm'), [...args, '--telemetry', 'False'], {
     cwd: FOLDER,
     stdio: 'ignore',
+    // It would fetch its table of prices first.
+    env: { ...process.env, LITELLM_LOCAL_MODEL_COST_MAP: 'True' },
   })
   const running = await whenUp(child, `http://127.0.0.1:${port}`, '/health/liveliness')
   return { name: 'litellm', version, model: 'm', running }
