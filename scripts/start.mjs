@@ -135,7 +135,10 @@ function startEngine(processes, folder, options) {
   const python = vllmPython()
   const args = ['-m', 'vllm.entrypoints.openai.api_server', '--model', options.model ?? DEMO_MODEL]
   args.push('--uds', socket, '--logits-processors', 'checkstream_vllm:CheckStream')
-  if (options.model === undefined) args.push('--served-model-name', 'demo-lm', '--dtype', 'float32')
+  if (options.model === undefined) {
+    args.push('--served-model-name', 'demo-lm', '--dtype', 'float32')
+    args.push('--enable-auto-tool-choice', '--tool-call-parser', 'hermes')
+  }
   const env = {
     PYTHONPATH: join(ROOT, 'plugin'),
     VLLM_SIDECAR_SOCKET: step,

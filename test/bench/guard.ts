@@ -5,9 +5,6 @@
  * present, else a made-up vocabulary of the same size. Held fixed: 64 rows, one token each, states
  * reported and compared, nothing found. Tokens are real text, so states move through open matches.
  */
-import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { Guard } from '../../src/guard.ts'
 import { createProgramKit } from '../../src/main/program-kit.ts'
@@ -19,6 +16,7 @@ import { createVocabulary } from '../../src/vocabulary/vocabulary.ts'
 import type { Vocabulary } from '../../src/vocabulary/vocabulary.ts'
 import { allow, engineInfo } from '../step/fakes.ts'
 import { dataFolder, readData } from './data-folder.ts'
+import { report } from './report.ts'
 
 const ROWS = 64
 const TOKENS = 4_096
@@ -212,15 +210,4 @@ const result = {
   divergences: guard.counters.divergences + guard.counters.violations,
   live_rows: guard.liveRows,
 }
-if (process.argv.includes('--json')) console.log(JSON.stringify(result))
-else console.table(result)
-if (process.argv.includes('--record')) {
-  const record = {
-    date: new Date().toISOString().slice(0, 10),
-    cpu: cpus()[0]?.model,
-    node: process.version,
-    ...result,
-  }
-  const path = join(import.meta.dirname, 'record/guard.json')
-  writeFileSync(path, `${JSON.stringify(record, null, 2)}\n`)
-}
+report('guard', result)

@@ -6,8 +6,7 @@
  * Held fixed: one findings list a row (two matches, five verdicts, one of them above a threshold), a
  * quarter of the rows firing. Decisions are summed up, so that none is optimised away.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Finding } from '../../src/model/finding.ts'
 import { compilePolicy } from '../../src/policy/compile.ts'
@@ -22,6 +21,7 @@ import { context } from '../policy/findings.ts'
 import { benignSets } from '../policy/benign.ts'
 import { fuzzPolicies } from '../policy/fuzz.ts'
 import { RULES, TEXT, largePolicy } from './large-policy.ts'
+import { report } from './report.ts'
 
 const ROWS = 64
 const ROUNDS = 2_000
@@ -145,26 +145,7 @@ function stops(policy: CompiledPolicy, row: string): boolean {
   )
 }
 
-const kind = argv.has('--fuzz') ? 'fuzz' : argv.has('--benign') ? 'benign' : 'cost'
-const isFuzz = kind === 'fuzz'
-const result: Record<string, unknown> = isFuzz
-  ? fuzz()
-  : kind === 'benign'
-    ? benign()
-    : await measure()
-if (argv.has('--record')) {
-  const folder = resolve(import.meta.dirname, 'record')
-  mkdirSync(folder, { recursive: true })
-  const about = {
-    date: new Date().toISOString().slice(0, 10),
-    cpu: cpus()[0]?.model ?? '',
-    node: process.version,
-  }
-  const file = resolve(folder, kind === 'cost' ? 'policy.json' : `policy-${kind}.json`)
-  writeFileSync(file, `${JSON.stringify({ ...about, ...result }, undefined, 2)}\n`)
-}
-if (argv.has('--json')) console.log(JSON.stringify(result))
-else
-  for (const [key, value] of Object.entries(result))
-    console.log(`${key.padEnd(18)} ${String(value)}`)
+if (argv.has('--fuzz')) report('policy-fuzz', fuzz())
+else if (argv.has('--benign')) report('policy-benign', benign())
+else report('policy', await measure())
 process.exit(0)

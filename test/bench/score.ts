@@ -5,8 +5,8 @@
  * word list with a counter, so no window is ever answered from the cache. The load part plays 64
  * streams at 20 tokens a second, every token scored in the step, a window to the encoder every 10.
  */
-import { existsSync, writeFileSync } from 'node:fs'
-import { cpus, loadavg } from 'node:os'
+import { existsSync } from 'node:fs'
+import { loadavg } from 'node:os'
 import { join, resolve } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { quantile } from '../../src/classifiers/calibration.ts'
@@ -16,6 +16,7 @@ import { auc, type Sample } from '../../src/classifiers/metrics.ts'
 import { openStreamScorer } from '../../src/classifiers/stream-onnx.ts'
 import type { StreamScorer } from '../../src/model/verdict.ts'
 import { dataFolder, readData } from './data-folder.ts'
+import { report } from './report.ts'
 
 const MODELS = resolve(import.meta.dirname, '../../models')
 const WORDS =
@@ -175,14 +176,4 @@ if (existsSync(join(MODELS, 'encoder/model.onnx'))) {
   await encoder.close()
 }
 result['load_average'] = round(loadavg()[0] ?? 0)
-console.table(result)
-if (process.argv.includes('--json')) console.log(JSON.stringify(result))
-if (process.argv.includes('--record')) {
-  const head = {
-    date: new Date().toISOString().slice(0, 10),
-    cpu: cpus()[0]?.model,
-    node: process.version,
-  }
-  const path = join(import.meta.dirname, 'record/score.json')
-  writeFileSync(path, `${JSON.stringify({ ...head, ...result }, null, 2)}\n`)
-}
+report('score', result)
