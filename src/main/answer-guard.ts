@@ -10,6 +10,7 @@ import type { Finding } from '../model/finding.ts'
 import { createPiiScanner } from '../pii/scanner.ts'
 import { ChannelDecider, Told } from '../policy/channel.ts'
 import type { CompiledPolicy, DecideContext } from '../policy/compiled.ts'
+import { CHARACTERS_PER_TOKEN } from '../policy/context.ts'
 import { decide } from '../policy/decide.ts'
 import { createPolicyScanner } from '../policy/scan.ts'
 import type { Answer } from '../proxy/parts.ts'
@@ -134,6 +135,8 @@ function toOptions(parts: AnswerGuardParts): StreamOptions {
 
 /** Id of a match that is no match: it makes rules that need no finding be asked once. */
 const START = ''
+/** The same where the answer became so long that a condition on its length may change. */
+const TURN = 'checkstream:turn'
 /** Ids of the site's own bans, which no rule names. */
 const SITE = 'banned_tokens['
 const REMOVED = '[removed]'
@@ -147,6 +150,7 @@ function createDecider(
   const at = (phase: 'midstream' | 'egress'): DecideContext => ({
     ...context,
     phase,
+    position: Math.ceil(length / CHARACTERS_PER_TOKEN),
     responseLength: length,
   })
   const midstream = new ChannelDecider(compiled, () => at('midstream'))
@@ -196,6 +200,13 @@ function removeOurs(finding: Finding): TextEffect[] {
   return [{ kind: 'redact', start: finding.start, end: finding.end, with: REMOVED }]
 }
 
+/** Lengths, in characters, at which rules of the answer have to be asked again. */
+function turnsOf({ rules }: CompiledPolicy): readonly number[] {
+  const asked = rules.filter((rule) => rule.phases.has('midstream') || rule.phases.has('egress'))
+  const lengths = asked.flatMap((rule) => rule.turns.map((at) => at * CHARACTERS_PER_TOKEN))
+  return [...new Set(lengths)].toSorted((a, b) => a - b)
+}
+
 const siteAutomata = new WeakMap<SitePolicy, Automaton>()
 
 function siteAutomaton(policy: SitePolicy): Automaton | undefined {
@@ -213,12 +224,22 @@ function createScan(policy: SitePolicy, hasNotices: boolean): TextScan<PhraseMat
   const automaton = siteAutomaton(policy)
   const own = automaton === undefined ? undefined : createTextScanner(automaton)
   let isStarted = policy.compiled.index.always.length === 0 && !hasNotices
+  const turns = turnsOf(policy.compiled)
+  let turned = 0
+  let length = 0
+  const turn = (): PhraseMatch[] => {
+    const before = turned
+    while ((turns[turned] ?? Infinity) <= length) turned++
+    return turned === before ? [] : [{ ban: TURN, start: length, end: length }]
+  }
   return {
     push(text) {
+      length += text.length
       const found = own === undefined ? rules.push(text) : [...rules.push(text), ...own.push(text)]
-      if (isStarted) return found
+      const asked = turns.length === 0 ? found : [...found, ...turn()]
+      if (isStarted) return asked
       isStarted = true
-      return [{ ban: START, start: 0, end: 0 }, ...found]
+      return [{ ban: START, start: 0, end: 0 }, ...asked]
     },
     end: () => [...rules.end(), ...(own?.end() ?? [])],
     get openFrom() {

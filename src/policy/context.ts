@@ -8,7 +8,7 @@ type Value = string | number | boolean | undefined
 type Test = (context: DecideContext) => boolean
 
 /** English text has about this many characters a token; only for `response_length` when not told. */
-const CHARACTERS_PER_TOKEN = 4
+export const CHARACTERS_PER_TOKEN = 4
 
 /** Phases, for the check of impossible conditions. */
 const PHASE_NAMES = ['ingress', 'step', 'tool', 'midstream', 'egress']

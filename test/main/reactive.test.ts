@@ -21,6 +21,15 @@ rules:
   - name: cards
     trigger: { type: pattern, pattern: 'ACC-[0-9]{6}' }
     actions: [{ type: redact, replacement: '[account]' }]
+  - name: long-answers
+    phase: egress
+    trigger:
+      type: composite
+      operator: and
+      triggers:
+        - { type: pattern, pattern: "(invest|shares)", case_insensitive: true }
+        - { type: context, field: response_length, value: ">60" }
+    actions: [{ type: inject, content: " Values can fall as well as rise." }]
   - name: no-jailbreak
     phase: ingress
     trigger: { type: keywords, any: [ignore all previous instructions] }
@@ -104,6 +113,17 @@ describe('proxy mode', () => {
     })
     expect(upstream.seen).toEqual([])
   })
+
+  it.each([true, false])(
+    'asks about the length of an answer as it grows: stream %s',
+    async (stream) => {
+      const long = 'You may invest here. It is a fine day, and the sun shines on all of us alike.'
+      const { client } = await start(says(long))
+      expect(await ask(client, stream)).toBe(`${long} Values can fall as well as rise.`)
+      const { client: short } = await start(says('You may invest here.'))
+      expect(await ask(short, stream)).toBe('You may invest here.')
+    },
+  )
 
   it('blocks a tool call', async () => {
     const call = {
