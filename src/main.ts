@@ -32,7 +32,7 @@ import type { Exchange, ProxyLimits, Readiness } from './proxy/parts.ts'
 import { createUpstream } from './proxy/upstream-http.ts'
 import type { UpstreamSettings } from './proxy/upstream-http.ts'
 import { createFeed } from './feed/feed.ts'
-import { createLog, logEvent } from './telemetry/log.ts'
+import { createLog, logDrift, logEvent } from './telemetry/log.ts'
 import type { Log } from './telemetry/log.ts'
 
 export type Sidecar = {
@@ -93,7 +93,10 @@ export async function startSidecar<V extends PlaneVocabulary>(
   try {
     const client = createEngineClient(upstream)
     const isObserved = (): boolean => feed.subscribers > 0
-    const scorer = mode === 'sidecar' ? await openScorer(effective) : undefined
+    const scorer =
+      mode === 'sidecar'
+        ? await openScorer(effective, (change) => logDrift(log, change))
+        : undefined
     const judges = kit.judges ?? (await openJudges(effective))
     started.push(() => judges.close())
     const bound = createTenants({

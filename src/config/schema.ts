@@ -157,6 +157,8 @@ const classifiers = z.strictObject({
   embedding_mode: z.boolean().default(false),
   models: z.array(model).max(64).default([]),
   workers: count(1, 0, 64),
+  /** A model past the time of its tier: shown only, or what it is asked counts as late. */
+  over_budget: z.enum(['report', 'late']).default('report'),
 })
 
 const policies = z.strictObject({

@@ -126,7 +126,7 @@ async function judge(
     if (known !== undefined) return [piece, known] as const
     const priority = piece.standing === 'trusted' ? 'prompt' : 'tool'
     const found = await judges.ask(names, piece.text, { priority, deadlineMs })
-    if (found.every((one) => one.kind === 'verdict')) ledger.set(key, found)
+    if (found.every((one) => one.kind !== 'unjudged')) ledger.set(key, found)
     return [piece, found] as const
   })
   return new Map(await Promise.all(answers))

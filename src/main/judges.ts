@@ -3,7 +3,9 @@
  * and a text's findings within a deadline. An answer that does not come is a finding too.
  */
 import type { Finding } from '../model/finding.ts'
-import type { ClassifyResult, TextClassifier } from '../model/verdict.ts'
+import type { ClassifyResult, TextClassifier, Verdict } from '../model/verdict.ts'
+import { mask, TAGGED_TYPES } from '../pii/finding.ts'
+import { PII } from '../policy/names.ts'
 
 export type Priority = Parameters<TextClassifier['classify']>[1]['priority']
 
@@ -37,7 +39,7 @@ export class Judges {
     )
     const answers = await Promise.all(
       asked.map(async (one) =>
-        toFindings(one, names, await one.classifier.classify(text, options)),
+        toFindings(one, names, text, await one.classifier.classify(text, options)),
       ),
     )
     return answers.flat()
@@ -52,15 +54,25 @@ export class Judges {
 function toFindings(
   { names }: Judging,
   asked: ReadonlySet<string>,
+  text: string,
   result: ClassifyResult,
 ): readonly Finding[] {
   if (result.kind !== 'verdicts') {
-    const missing = [...names.values()].filter((name) => asked.has(name))
+    const missing = [...new Set(names.values())].filter((name) => asked.has(name))
     return missing.map((model) => ({ kind: 'unjudged', model, reason: result.kind }))
   }
   return result.verdicts.flatMap((verdict): Finding[] => {
     const model = names.get(verdict.label)
     if (model === undefined || !asked.has(model)) return []
-    return [{ kind: 'verdict', verdict: { ...verdict, model } }]
+    const finding = toPersonalData(verdict, text)
+    return [model === PII ? finding : { kind: 'verdict', verdict: { ...verdict, model } }]
   })
+}
+
+/** What a tagger says is personal data like what the scanner finds: a span that can be masked. */
+function toPersonalData({ label, probability, span }: Verdict, text: string): Finding {
+  const [start, end] = span
+  const type = TAGGED_TYPES.find((one) => one === label) ?? 'name'
+  const masked = mask(type, text.slice(start, end))
+  return { kind: 'pii', type, start, end, confidence: probability, masked }
 }

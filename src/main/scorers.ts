@@ -1,9 +1,11 @@
 /** Opens the classifiers that the configuration names, from the registry beside the program. */
 import { join } from 'node:path'
 import type { EffectiveConfig } from '../config/layers.ts'
+import { DriftWatch, type DriftChange } from '../classifiers/drift.ts'
 import { openEncoder } from '../classifiers/encoder-hub.ts'
 import { loadModelFolder, openRegistered, readRegistry } from '../classifiers/models-file.ts'
 import type { ModelFolder } from '../classifiers/models-file.ts'
+import { servable } from '../classifiers/registry.ts'
 import { openStreamScorer } from '../classifiers/stream-onnx.ts'
 import { GuardError } from '../model/errors.ts'
 import { PII, classifierName } from '../policy/names.ts'
@@ -15,36 +17,52 @@ export const MODELS = join(import.meta.dirname, '../../models')
 
 type Config = EffectiveConfig['config']
 
-/** Undefined when no model of tier A is asked for. Rejects with `model_invalid`. */
-export async function openScorer({ config }: EffectiveConfig): Promise<ScorerHub | undefined> {
+/**
+ * Undefined when no model of tier A is asked for. Rejects with `model_invalid`. `changed` is told when
+ * live scores leave the calibration of this site, and when they come back.
+ */
+export async function openScorer(
+  { config }: EffectiveConfig,
+  changed: (change: DriftChange) => void,
+): Promise<ScorerHub | undefined> {
   const names = registeredNames(config.classifiers.models)
   if (names.length === 0) return undefined
   const registry = readRegistry(MODELS)
   const tierA = Object.values(registry.models).find((entry) => entry.tier === 'A')
   if (tierA === undefined) return undefined
-  return new ScorerHub(await openStreamScorer(openRegistered(MODELS, tierA)), names)
+  const folder = openRegistered(MODELS, tierA)
+  const drift = watchOf(folder, 'stream', changed)
+  return new ScorerHub(await openStreamScorer(folder), names, {
+    ...(drift === undefined ? {} : { drift }),
+    overBudget: config.classifiers.over_budget,
+  })
+}
+
+/** A calibration that came with the model is of public sets and says nothing about this traffic. */
+function watchOf(
+  { calibration }: ModelFolder,
+  model: string,
+  changed: (change: DriftChange) => void,
+): DriftWatch | undefined {
+  if (calibration?.tool === undefined) return undefined
+  return new DriftWatch(model, calibration.heads, changed)
 }
 
 /** Tier B: encoders in worker threads; `classifiers.workers: 0` runs none. */
 export async function openJudges({ config }: EffectiveConfig): Promise<Judges> {
-  const { models, workers } = config.classifiers
+  const { models, workers, over_budget: overBudget } = config.classifiers
   const { ingress, midstream } = config.guardrails
   const judging: Judging[] = []
   if (workers === 0) return new Judges(judging)
   const open = async (folder: ModelFolder, names: Judging['names']): Promise<void> => {
     const name = [...names.values()].join(' ')
-    const classifier = await openEncoder(folder, { name, workers })
+    const classifier = await openEncoder(folder, { name, workers, overBudget })
     judging.push({ classifier, names, close: () => classifier.close() })
   }
-  const names = registeredNames([...models, ...ingress.classifiers, ...midstream.classifiers])
-  const tierB =
-    names.length === 0
-      ? undefined
-      : Object.values(readRegistry(MODELS).models).find((entry) => entry.tier === 'B')
+  const asked = [...models, ...ingress.classifiers, ...midstream.classifiers]
   try {
-    if (tierB !== undefined) {
-      const byLabel = new Map(names.map(({ name, label }) => [label, name]))
-      await open(openRegistered(MODELS, tierB), byLabel)
+    for (const [model, byLabel] of judgesOf(asked)) {
+      await open(openRegistered(MODELS, servable(readRegistry(MODELS), model)), byLabel)
     }
     for (const model of models) {
       if (typeof model === 'string' || model.tier === 'A') continue
@@ -58,19 +76,43 @@ export async function openJudges({ config }: EffectiveConfig): Promise<Judges> {
   return new Judges(judging)
 }
 
-function registeredNames(
+/** Registered models of tier B that the asked names need, each with its labels' names. */
+function judgesOf(
+  asked: readonly Config['classifiers']['models'][number][],
+): ReadonlyMap<string, ReadonlyMap<string, string>> {
+  const { models, names } = readRegistry(MODELS)
+  const byModel = new Map<string, Map<string, string>>()
+  for (const name of askedNames(asked)) {
+    const entry = names[name]
+    const model = entry?.models.find((one) => models[one]?.tier === 'B')
+    if (entry === undefined || model === undefined) continue
+    const labels = byModel.get(model) ?? new Map<string, string>()
+    for (const label of entry.labels ?? [entry.label]) labels.set(label, name)
+    byModel.set(model, labels)
+  }
+  return byModel
+}
+
+function askedNames(
   models: readonly Config['classifiers']['models'][number][],
-): readonly { readonly name: string; readonly label: string }[] {
+): ReadonlySet<string> {
   const asked = models.flatMap((model) =>
     typeof model === 'string' ? [classifierName(model)] : [],
   )
-  const scored = [...new Set(asked)].filter((name) => name !== PII)
-  if (scored.length === 0) return []
-  const registry = readRegistry(MODELS)
-  return scored.map((name) => {
-    const entry = registry.names[name]
-    if (entry !== undefined) return { name, label: entry.label }
-    const known = Object.keys(registry.names).join(', ')
-    throw new GuardError('config_invalid', `classifiers.models: no ${name}; there are ${known}`)
+  const known = readRegistry(MODELS).names
+  const lost = asked.find((name) => known[name] === undefined)
+  if (lost === undefined) return new Set(asked)
+  const names = Object.keys(known).join(', ')
+  throw new GuardError('config_invalid', `classifiers.models: no ${lost}; there are ${names}`)
+}
+
+/** Names that the streaming scorer answers for: all but personal data. */
+function registeredNames(
+  models: readonly Config['classifiers']['models'][number][],
+): readonly { readonly name: string; readonly label: string }[] {
+  const known = readRegistry(MODELS).names
+  return [...askedNames(models)].flatMap((name) => {
+    const entry = known[name]
+    return entry === undefined || name === PII ? [] : [{ name, label: entry.label }]
   })
 }

@@ -47,6 +47,8 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
     programs: () => plane.book.size,
     isReady: () => readiness.readiness().ready,
     site: parts.totals,
+    drift: () => parts.scorer?.drift() ?? [],
+    scorer: () => parts.scorer?.budget,
   })
   let ticker: NodeJS.Timeout | undefined
   return {
@@ -82,7 +84,7 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
     stopMessage: (requestId) => stopMessage(plane, requestId),
     readiness: () => {
       const { ready, checks } = readiness.readiness()
-      return { ready, checks: [...checks, policyCheck(store.error)] }
+      return { ready, checks: [...checks, policyCheck(store.error), ...driftChecks(parts.scorer)] }
     },
     proveMasks: () => readiness.run(),
     engines: () => plane.guard.engines(),
@@ -240,6 +242,18 @@ function createReadiness<V extends PlaneVocabulary>(
     },
     now: () => performance.now(),
   })
+}
+
+/** Scores that moved do not make the sidecar unready: whoever calibrated it has to look. */
+function driftChecks(scorer: PlaneParts<never>['scorer']): readonly Check[] {
+  const states = scorer?.drift() ?? []
+  if (states.length === 0) return []
+  const moved = states.filter(({ drifted }) => drifted).map(({ label }) => label)
+  const detail =
+    moved.length === 0
+      ? 'live scores are as calibrated'
+      : `live scores have left the calibration: ${moved.join(', ')}`
+  return [{ name: 'drift', ok: true, detail }]
 }
 
 /** Policies that could not be loaded are shown; the last good ones are in force, so it stays ready. */

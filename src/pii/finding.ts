@@ -21,6 +21,10 @@ export const PII_TYPES = [
   'secret',
 ] as const
 
+/** What no form gives away: tagged by a model, so it arrives late. */
+export const TAGGED_TYPES = ['name', 'address'] as const
+
+export type TaggedType = (typeof TAGGED_TYPES)[number]
 export type PiiType = (typeof PII_TYPES)[number]
 
 export type Finding = {
@@ -55,8 +59,12 @@ function cover(text: string, keep: number): string {
   return [...text].map((c) => (/[\p{L}\p{N}]/u.test(c) ? (left-- > keep ? '*' : c) : c)).join('')
 }
 
-export function mask(type: PiiType, text: string): string {
+export function mask(type: PiiType | TaggedType, text: string): string {
   switch (type) {
+    case 'name':
+      return text.replaceAll(/(\p{L})[\p{L}\p{M}'’]*/gu, '$1***')
+    case 'address':
+      return cover(text, 0)
     case 'email': {
       const at = text.lastIndexOf('@')
       return `${text.slice(0, 1)}***@***${text.slice(Math.max(at, text.lastIndexOf('.')))}`

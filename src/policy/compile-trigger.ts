@@ -6,7 +6,7 @@ import { PHASES } from '../model/finding.ts'
 import type { Phase } from '../model/finding.ts'
 import { compileLeaf } from './context.ts'
 import type { DecideContext, Formula, Leaf } from './compiled.ts'
-import { classifierName, PII } from './names.ts'
+import { classifierName, PII, TAGGED } from './names.ts'
 import type {
   ClassifierTrigger,
   KeywordsTrigger,
@@ -106,7 +106,10 @@ export function compileTrigger(
       return compileClassifier(parts, trigger, path)
     case 'pii': {
       const types = trigger.types === undefined ? undefined : new Set(trigger.types)
-      return leaf(parts, { kind: 'pii', types, min: trigger.confidence })
+      return withTagger(parts, leaf(parts, { kind: 'pii', types, min: trigger.confidence }), {
+        types,
+        min: trigger.confidence,
+      })
     }
     case 'tool':
       return leaf(parts, { kind: 'tool', test: compileToolTest(trigger), trigger })
@@ -127,6 +130,20 @@ export function compileTrigger(
     case 'count':
       return compileCount(parts, trigger, path)
   }
+}
+
+/** Names and addresses are found by a model: asking for them by name is asking it. */
+function withTagger(
+  parts: TriggerParts,
+  found: Formula,
+  { types, min }: { readonly types: ReadonlySet<string> | undefined; readonly min: number },
+): Formula {
+  const labels = TAGGED.filter((type) => types?.has(type))
+  if (labels.length === 0) return found
+  const asked = labels.map((label) =>
+    leaf(parts, { kind: 'verdict', model: PII, label, min, max: 1, source: 'policy' }),
+  )
+  return { op: 'any', of: [found, ...asked] }
 }
 
 function compileCount(

@@ -23,5 +23,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 /** Classifier that answers for PII findings too. */
 export const PII = 'pii_detector'
+/** Types of personal data that only its model finds. */
+export const TAGGED: readonly string[] = ['name', 'address']
 
 export const classifierName = (written: string): string => ALIASES[written] ?? written

@@ -96,6 +96,9 @@ function deciding(
 }
 
 function shifted(finding: Finding, by: number): Finding {
+  if (finding.kind === 'pii') {
+    return { ...finding, start: finding.start + by, end: finding.end + by }
+  }
   if (finding.kind !== 'verdict') return finding
   const { span } = finding.verdict
   return { ...finding, verdict: { ...finding.verdict, span: [span[0] + by, span[1] + by] } }

@@ -58,6 +58,21 @@ export function logEvent(log: Log, event: GuardEvent): void {
   else log.debug(event, event.kind)
 }
 
+/** Live scores of a label left the site's calibration, or are back; told once each time. */
+export function logDrift(
+  log: Log,
+  change: {
+    readonly model: string
+    readonly label: string
+    readonly report: { readonly drifted: boolean; readonly shares: readonly unknown[] }
+  },
+): void {
+  const { model, label, report } = change
+  if (report.drifted) {
+    log.warn({ model, label, shares: report.shares }, 'live scores have left the calibration')
+  } else log.info({ model, label }, 'live scores are as calibrated again')
+}
+
 /** Streams of engines; refusals are limited, and what was left out is counted in the next line. */
 export function createDoorLog(log: Log, now: () => number): (event: DoorEvent) => void {
   let second = -1
