@@ -21,10 +21,7 @@ def fill(
     """logits float32 [n, V], changed in place; states [m] of the rows [m]. Returns the rows of which
     no token is left; those are not changed."""
     empty: list[int] = []
-    groups: dict[int, list[int]] = {}
-    for row, key in zip(rows.tolist(), program.deny_keys(states).tolist(), strict=True):
-        groups.setdefault(key, []).append(row)
-    for key, members in groups.items():
+    for key, members in _groups(rows, program.deny_keys(states)).items():
         tokens = program.denied_tokens(key)
         if tokens is None:
             empty += members
@@ -34,3 +31,13 @@ def fill(
             for row in members:
                 logits[row][tokens] = NEVER
     return empty
+
+
+def _groups(rows: Ints, keys: Ints) -> dict[int, list[int]]:
+    """Rows by deny key. Nearly always there is one key: no phrase is open in any row."""
+    if len(keys) and bool((keys == keys[0]).all()):
+        return {int(keys[0]): rows.tolist()}
+    groups: dict[int, list[int]] = {}
+    for row, key in zip(rows.tolist(), keys.tolist(), strict=True):
+        groups.setdefault(key, []).append(row)
+    return groups

@@ -153,7 +153,7 @@ const model = z.union([
 ])
 
 const classifiers = z.strictObject({
-  /** Score the model's own hidden states where a probe is fitted; text otherwise. */
+  /** Score the model's own hidden states; no probe can be fitted yet, so text is judged, and said so. */
   embedding_mode: z.boolean().default(false),
   models: z.array(model).max(64).default([]),
   workers: count(1, 0, 64),

@@ -21,6 +21,9 @@ export function readSitePolicies({ config, origins }: EffectiveConfig): readonly
   }
 }
 
+const NO_PROBE =
+  'classifiers.embedding_mode: no probe is fitted for this model, so its text is judged instead'
+
 export function readSiteSettings(
   effective: EffectiveConfig,
   known: Pick<SiteSettings, 'destinations' | 'isLowering'>,
@@ -51,5 +54,6 @@ export function readSiteSettings(
     classifiers: [...new Set([...CLASSIFIERS, ...names])],
     calibration: scored.length === 0 ? {} : readCalibrations(MODELS, scored),
   }
-  return { settings, bannedTokens: settings.isMasking ? tokenIds : [], warnings }
+  const told = config.classifiers.embedding_mode ? [...warnings, NO_PROBE] : warnings
+  return { settings, bannedTokens: settings.isMasking ? tokenIds : [], warnings: told }
 }

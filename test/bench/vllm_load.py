@@ -3,7 +3,7 @@
 vllm_load.py MODEL FOLDER: the sidecar's socket is FOLDER/step.sock. Speaks with
 bench/vllm.ts over stdin and stdout: prints "sync" when it wants the sidecar that awaits every row.
 Completions of a fixed length straight to each server, not streamed; rounds alternate, medians count.
-On a busy machine there are fewer rounds, never fewer than 3. What it does is told on stderr.
+A round is one answer for every client. On a busy machine there are fewer rounds, at least 5. What it does is told on stderr.
 """
 
 import json
@@ -19,8 +19,7 @@ import httpx
 
 MODEL, FOLDER = sys.argv[1], Path(sys.argv[2])
 TIMES = FOLDER / "times.txt"
-LENGTH, ROUNDS, FEWEST, BUDGET_S = 100, 9, 3, 40.0
-REQUESTS = {1: 4, 8: 24, 64: 128}
+LENGTH, ROUNDS, FEWEST, BUDGET_S = 100, 25, 5, 45.0
 STARTED = time.monotonic()
 
 
@@ -74,7 +73,7 @@ def load(name, at_once):
             return answer.json()["usage"]["completion_tokens"]
 
         began = time.perf_counter()
-        tokens = sum(pool.map(one, range(REQUESTS[at_once])))
+        tokens = sum(pool.map(one, range(at_once)))
         return tokens / (time.perf_counter() - began)
 
 
@@ -87,7 +86,7 @@ def ratio(at_once):
         names = ("bare", "guarded") if turn % 2 else ("guarded", "bare")
         speed = {name: load(name, at_once) for name in names}
         found.append(speed["guarded"] / speed["bare"])
-    say(f"{at_once} at once: {[round(x, 3) for x in found]}, bare {speed['bare']:.0f} tokens/s")
+    say(f"{at_once} at once: {sorted(round(x, 2) for x in found)}, bare {speed['bare']:.0f} tokens/s")
     return round(median(found), 3)
 
 

@@ -246,8 +246,9 @@ def main():
         case("spec: the sidecar agrees on every state", agreed, found)
     else:
         case(f"{MODE}: attacks without the guard", baseline, found)
-        llm = engine(ADVERSARY, GUARD, **({"max_num_seqs": 8} if SMALL else {}))
-        case(f"{MODE}: attacks with the guard", guarded, llm, found)
+        few = {"max_num_seqs": 8} if SMALL else {}
+        llm = engine(ADVERSARY, GUARD, enable_prefix_caching=True, **few)
+        case(f"{MODE}: attacks with the guard, prefix caching on", guarded, llm, found)
         case(f"{MODE}: unaffected requests", unaffected, llm, found)
         case(f"{MODE}: n = 3", children, llm, found)
         case(f"{MODE}: aborts", aborted, llm, found)
