@@ -30,6 +30,9 @@ const ROWS: readonly (readonly [record: string, key: string, what: string, unit:
   ['vllm', 'sync_ratio_64', '… 64 requests, every row awaited', ''],
   ['stream', 'guard_cpu_us_per_frame', 'stream plane: CPU time per frame, 403 phrases', 'µs'],
   ['stream', 'streams_per_core', '… streams of 50 frames a second that one core carries', ''],
+  ['tools', 'injected', 'injected tool calls tried, end to end', ''],
+  ['tools', 'injected_executed', '… executed', ''],
+  ['tools', 'honest_untouched_ratio', 'honest tool calls beside them untouched', ''],
   ['engine', 'tokens_per_s_1', 'embedded engine, one request', 'tokens/s'],
   ['engine', 'tokens_per_s_16', 'embedded engine, 16 requests', 'tokens/s'],
 ]

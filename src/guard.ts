@@ -21,7 +21,14 @@ import type { GuardCounters } from './session/counters.ts'
 import type { GuardLimits } from './session/limits.ts'
 import { RequestHub } from './session/request-hub.ts'
 import type { Latch, RequestEntry, RequestOrigin } from './session/request-hub.ts'
-import { isSameDirective, Row, steered, toDirective, withoutPlayed } from './session/row.ts'
+import {
+  isSameDirective,
+  Row,
+  steered,
+  toDirective,
+  withoutForce,
+  withoutPlayed,
+} from './session/row.ts'
 import type { Steer, Watcher } from './session/row.ts'
 import type { TokenBytes } from './session/row-text.ts'
 import { Seat } from './session/seat.ts'
@@ -158,6 +165,9 @@ export class Guard<P extends GuardPolicy> {
 
   /** Asks the watchers what a tool call needs now; true when that is something else than before. */
   #steer(row: Row<P>): boolean {
+    const { forced } = row
+    // What a rule forces is played to its end: another directive would replace it.
+    if (forced !== undefined && row.position < forced.at + forced.tokens.length) return false
     let steer: Steer | undefined
     for (const watcher of row.watchers) steer ??= watcher.steer?.()
     if (steer === row.steer) return false
@@ -176,6 +186,7 @@ export class Guard<P extends GuardPolicy> {
     this.counters.decisions++
     row.ruled = withoutPlayed(row, toDirective(decision, position))
     const directive = steered(row.ruled, row.steer, position)
+    row.ruled = withoutForce(row.ruled)
     const isChange = !isSameDirective(directive, row.directive)
     if (isChange) this.#direct(seat, row, directive)
     if (!isChange && decision.firings.length === 0) return

@@ -101,6 +101,30 @@ function riskParts(): Parameters<typeof createTestGuard>[0] {
 }
 
 describe('Guard', () => {
+  it('steers a row from its opening on, and says so only when it changes', () => {
+    const deny = [{ tokens: [1], invert: false }]
+    const steers = [{ sync: true }, { sync: true, deny }, { sync: true, force: [7, 8] }, undefined]
+    let turn = 0
+    const watcher: Watcher = {
+      advance: () => [],
+      rewind: () => undefined,
+      close: () => undefined,
+      steer: () => steers[turn],
+    }
+    const { seat } = stage({ watch: () => [watcher] })
+    const first = seat.step(step({ opened: [opened(0)] })).rows
+    expect(first).toMatchObject([{ directive: { sync: true, fromPosition: 0 } }])
+    const next = (at: number) => seat.step(step(tokens(0, 1, at, 'a'))).rows
+    expect(next(0)).toEqual([])
+    turn = 1
+    expect(next(1)).toMatchObject([{ directive: { sync: true, deny, fromPosition: 2 } }])
+    turn = 2
+    expect(next(2)).toMatchObject([{ directive: { force: [7, 8], fromPosition: 3 } }])
+    expect(next(3)).toEqual([])
+    turn = 3
+    expect(next(4)).toMatchObject([{ directive: { sync: false, fromPosition: 5 } }])
+  })
+
   it('says nothing while nothing is found', () => {
     const { seat, guard } = stage()
     expect(seat.step(step({ opened: [opened(0)], ...tokens(0, 1, 0, 'hello') })).rows).toEqual([])

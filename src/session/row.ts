@@ -143,7 +143,7 @@ export function steered(
   steer: Steer | undefined,
   fromPosition: number,
 ): Directive {
-  if (steer === undefined) return ruled
+  if (steer === undefined) return { ...ruled, fromPosition }
   const deny = [...(ruled.deny ?? []), ...(steer.deny ?? [])]
   const force = ruled.force ?? steer.force
   return {
@@ -171,6 +171,11 @@ export function isSameDirective(a: Directive, b: Directive): boolean {
   )
 }
 
+/** A sequence is told once: told again later it would be played from there. */
+export function withoutForce({ force: _told, ...directive }: Directive): Directive {
+  return directive
+}
+
 /** A sequence that was played already is not played again while its reason still holds. */
 export function withoutPlayed<P>(row: Row<P>, directive: Directive): Directive {
   if (directive.force === undefined) return directive
@@ -179,14 +184,7 @@ export function withoutPlayed<P>(row: Row<P>, directive: Directive): Directive {
     row.forced = { tokens: directive.force, at: directive.fromPosition }
     return directive
   }
-  const { fromPosition, sync, adapt, deny, stop } = directive
-  return {
-    fromPosition,
-    sync,
-    ...(adapt === undefined ? {} : { adapt }),
-    ...(deny === undefined ? {} : { deny }),
-    ...(stop === undefined ? {} : { stop }),
-  }
+  return withoutForce(directive)
 }
 
 function isSameSets(
