@@ -71,7 +71,7 @@ function thresholdAt(negatives: readonly Sample[], fpr: number): number {
   return (sorted[Math.floor(sorted.length * fpr)] ?? 0) + 1e-9
 }
 
-const CURVE_POINTS = 200
+const CURVE_POINTS = 1000
 
 /** Corners of the ROC curve, at most CURVE_POINTS of them; its first and last are (0, 0) and (1, 1). */
 function roc(samples: readonly Sample[]): (readonly [number, number])[] {

@@ -43,5 +43,6 @@ function pointsOf(head: HeadCalibration): { rate: number; threshold: number }[] 
     const threshold = head.quantiles[i]
     return threshold === undefined ? [] : [{ rate: 1 - q, threshold }]
   })
-  return [chosen, ...known]
+  const exact = (head.points ?? []).map(({ rate, threshold }) => ({ rate, threshold }))
+  return [chosen, ...exact, ...known]
 }

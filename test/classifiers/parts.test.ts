@@ -190,7 +190,7 @@ describe('metrics', () => {
     }, 0)
     expect(roc[0]).toEqual([0, 0])
     expect(roc.at(-1)).toEqual([1, 1])
-    expect(area).toBeCloseTo(wanted, 1)
+    expect(area).toBeCloseTo(wanted, 6)
   })
 
   it('reports groups, their spread and a page without scripts', () => {
