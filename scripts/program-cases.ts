@@ -9,6 +9,7 @@ import { resolve } from 'node:path'
 import { compileAutomaton } from '../src/automata/automaton.ts'
 import { compileTokenProgram } from '../src/automata/program.ts'
 import type { Ban, Fold } from '../src/model/ban.ts'
+import type { ProgramState } from '../src/model/engine.ts'
 import { createVocabulary } from '../src/vocabulary/vocabulary.ts'
 import { isDenied } from '../test/automata/reference.ts'
 
@@ -19,6 +20,14 @@ type Case = {
   readonly width: number
   readonly bans: readonly (Pick<Ban, 'text' | 'match'> & { folds?: readonly Fold[] })[]
   readonly walks: readonly (readonly string[])[]
+  /** 0: a program of matches, however few the lists are. */
+  readonly maxLists?: number
+}
+
+type Step = {
+  readonly token: number
+  readonly state: ProgramState
+  readonly denied: readonly number[]
 }
 
 /** Tokens are text, `\xNN` for single bytes, `<control>`, `<end>` or `<unused>`. */
@@ -132,6 +141,56 @@ const CASES: readonly Case[] = [
       ['as', 's', 'as', '5'],
     ],
   },
+  {
+    name: 'matches',
+    about:
+      'a program of matches, every fold at once: look-alikes, leet, spelled-out and split letters',
+    tokens: [
+      'a',
+      's',
+      '@',
+      '$',
+      '5',
+      '4',
+      ' ',
+      '.',
+      's s',
+      'a.s',
+      'е',
+      'ａ',
+      'ß',
+      '\u200b',
+      '\u0301',
+      '\u0d02',
+      '\\xe2',
+      '\\x80',
+      '\\x8b',
+      'in',
+      'as',
+      'x',
+      '<end>',
+    ],
+    width: 24,
+    bans: [
+      {
+        text: 'ass',
+        match: 'word',
+        folds: ['case', 'width', 'marks', 'confusables', 'zero_width', 'leet', 'spacing'],
+      },
+      { text: 'assassin', match: 'substring', folds: ['case', 'leet', 'split'] },
+    ],
+    walks: [
+      ['a', '.', 's', ' ', 's', 'x'],
+      ['@', '$', '\u200b'],
+      ['ａ', '\u0301', '\u0d02', '\\xe2', '\\x80', '\\x8b', 's'],
+      ['4', '5', '5', '.'],
+      ['x', 'a', 's s', ' ', 'as'],
+      ['as', 's', 'as', '5'],
+      ['a', '\u0d02', 's', '\\xe2', '\\x80', '\\x8b', 'x'],
+      ['as', 'as', '\\xe2', 's', 'in'],
+    ],
+    maxLists: 0,
+  },
 ]
 
 const encoder = new TextEncoder()
@@ -157,11 +216,12 @@ for (const entry of CASES) {
     pending: 'allow',
     ...ban,
   }))
-  const program = compileTokenProgram(compileAutomaton(bans), vocabulary)
+  const limits = entry.maxLists === undefined ? {} : { maxLists: entry.maxLists }
+  const program = compileTokenProgram(compileAutomaton(bans, limits), vocabulary)
   const walks = entry.walks.map((names) => {
     const tokens = names.map((name) => entry.tokens.indexOf(name))
-    let state = program.start
-    const steps = [{ token: -1, state, denied: denied([]) }]
+    let state: ProgramState = program.start
+    const steps: Step[] = [{ token: -1, state, denied: denied([]) }]
     tokens.forEach((token, i) => {
       if (token < 0) throw new Error(`${entry.name}: unknown token ${names[i]}`)
       if (program.isDenied(state, token)) throw new Error(`${entry.name}: ${names[i]} is denied`)
@@ -184,6 +244,7 @@ for (const entry of CASES) {
     about: `${entry.about}. Written by scripts/program-cases.ts. A walk's first step is the start; each later one is an allowed token, the packed state after it, and the ids denied next.`,
     vocabulary: { size: vocabulary.size, kinds, hex, digest: vocabulary.digest },
     bans,
+    ...limits,
     digest: program.digest,
     blob: Buffer.from(program.blob).toString('base64'),
     walks,

@@ -19,7 +19,8 @@ from .rule import Rule
 @dataclass(slots=True, eq=False)
 class Row:
     """One occupant of the batch. `output` is the engine's own list, which it keeps appending to;
-    `seen` of its tokens have been read, and `state` is the program's state after them."""
+    `seen` of its tokens have been read, and `state` is the program's state after them: the packed
+    state, then its open matches if it is a program of matches."""
 
     slot: int
     generation: int
@@ -27,7 +28,7 @@ class Row:
     output: list[int]
     prompt: Sequence[int] | None
     program: TokenProgram | None = None
-    state: int = 0
+    state: list[int] = field(default_factory=lambda: [0])
     seen: int = 0
     last: int = -1
     rule: Rule | None = None

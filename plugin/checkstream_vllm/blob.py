@@ -17,6 +17,8 @@ import numpy.typing as npt
 FORMAT = "checkstream-token-program/1"
 MAX_BYTES = 256 * 1024 * 1024
 ALL = -2
+# `reference` of a state without a row of `base`, in a program of matches (`open` > 0).
+NO_ROW = 255
 
 Ints = npt.NDArray[np.int64]
 
@@ -54,11 +56,19 @@ class Blob:
     cont_token: Ints
     joint: Ints
     joint_tail: Ints
+    open: int
+    bundle_offset: Ints
+    bundle_state: Ints
 
     @property
     def extended(self) -> int:
         """X = V + J, the extended vocabulary."""
         return self.width + self.virtual
+
+    @property
+    def has_row(self) -> npt.NDArray[np.bool_]:
+        """Per state: whether it has a row of `base`. One without is an open match."""
+        return self.reference != NO_ROW
 
 
 def parse_blob(data: bytes) -> Blob:
@@ -70,7 +80,7 @@ def parse_blob(data: bytes) -> Blob:
         raise ProgramError(f"__metadata__.format: wanted {FORMAT}, got {got!r}")
     width, virtual, states = (_number(meta, k) for k in ("logits_width", "virtual", "states"))
     carries, references = _number(meta, "carries"), _number(meta, "references")
-    if not 1 <= width <= 262_144 or states < 1 or carries < 1 or not 1 <= references <= 256:
+    if not 1 <= width <= 262_144 or states < 1 or carries < 1 or not 1 <= references <= 254:
         raise ProgramError("__metadata__: logits_width, states, carries or references out of range")
     extended = width + virtual
 
@@ -102,6 +112,9 @@ def parse_blob(data: bytes) -> Blob:
         cont_token=tensor("cont_token", (None,)),
         joint=tensor("joint", (carries, None)),
         joint_tail=tensor("joint_tail", (carries, None)),
+        open=_number(meta, "open") if "open" in meta else 0,
+        bundle_offset=tensor("bundle_offset", (None,)) if "open" in meta else np.zeros(1, np.int64),
+        bundle_state=tensor("bundle_state", (None,)) if "open" in meta else np.zeros(0, np.int64),
     )
     _check(blob, references)
     return blob
@@ -164,22 +177,22 @@ def _check(blob: Blob, references: int) -> None:
         raise ProgramError(f"deny_offset: wanted {sets + 1} entries, got {len(blob.deny_offset)}")
     if blob.joint.shape != (carries, conts) or blob.joint_tail.shape != (carries, conts):
         raise ProgramError(f"joint, joint_tail: wanted {[carries, conts]}")
-    _within("base", blob.base, 0, states)
+    named = states + len(blob.bundle_offset) - 1
+    _within("base", blob.base, 0, named)
     _within("alias", blob.alias, 0, extended)
-    _within("reference", blob.reference, 0, references)
     _within("tail", blob.tail, 0, carries)
     _within("exception_key", blob.exception_key, 0, states * extended)
-    _within("exception_next", blob.exception_next, 0, states)
+    _within("exception_next", blob.exception_next, 0, named)
     _within("deny_set", blob.deny_set, ALL, sets)
     _within("deny_parent", blob.deny_parent, -1, sets)
     _within("deny_offset", blob.deny_offset, 0, len(blob.deny_token) + 1)
     _within("deny_token", blob.deny_token, 0, extended)
-    _within("broken", blob.broken, 0, states)
     _within("cont_token", blob.cont_token, 0, blob.width)
     _within("joint", blob.joint, -1, extended)
     _within("joint_tail", blob.joint_tail, 0, carries)
     _within("start", np.array([blob.start]), 0, states * carries)
     _within("dead", np.array([blob.dead]), 0, states)
+    _check_open(blob, references)
     _ascending("exception_key", blob.exception_key)
     _ascending("cont_token", blob.cont_token)
     if np.any(blob.deny_set == -1):
@@ -189,6 +202,44 @@ def _check(blob: Blob, references: int) -> None:
     parents = blob.deny_parent[blob.deny_parent >= 0]
     if np.any(blob.deny_parent[parents] != -1):
         raise ProgramError("deny_parent: a parent has a parent")
+
+
+def _check_open(blob: Blob, references: int) -> None:
+    """Where a row is in several states, exactly one of them has a row of `base`, in every bundle."""
+    if not blob.open:
+        _within("reference", blob.reference, 0, references)
+        _within("broken", blob.broken, 0, blob.states)
+        return
+    if blob.open > 1_024 or len(blob.bundle_offset) < 1:
+        raise ProgramError(f"open: wanted at most 1024 and bundles, got {blob.open}")
+    has_row, offset, member = blob.has_row, blob.bundle_offset, blob.bundle_state
+    _within("reference", blob.reference[has_row], 0, references)
+    _within("broken", blob.broken, -1, blob.states)
+    _within("bundle_state", member, 0, blob.states)
+    if offset[0] != 0 or offset[-1] != len(member) or np.any(np.diff(offset) < 1):
+        raise ProgramError("bundle_offset: does not rise to the end of bundle_state")
+    first = np.zeros(len(member), dtype=bool)
+    first[offset[:-1]] = True
+    if np.any(has_row[member] != first) or np.any(np.diff(offset) > 1 + blob.open):
+        raise ProgramError("bundle_state: wanted one state with a row, then at most `open` matches")
+    if np.any((np.diff(member) <= 0)[~first[1:] & ~first[:-1]]):
+        raise ProgramError("bundle_state: matches not sorted and distinct")
+    if not has_row[blob.start // blob.carries] or not has_row[blob.dead]:
+        raise ProgramError("start, dead: wanted states with a row of base")
+    # A state with a row leads to one, or to a bundle; a match leads to matches only, or to `dead`.
+    kind = np.append(has_row, np.ones(len(offset) - 1, dtype=bool))
+    origin = has_row[blob.exception_key // blob.extended]
+    after = blob.exception_next
+    bad = (after != blob.dead) & ((kind[after] != origin) | ((after >= blob.states) & ~origin))
+    if np.any(bad):
+        raise ProgramError("exception_next: a state of the other kind")
+    gone = blob.broken < 0
+    if np.any(gone & has_row) or np.any(
+        ~gone & (blob.broken != blob.dead) & (has_row[blob.broken] != has_row)
+    ):
+        raise ProgramError("broken: a state of the other kind")
+    if np.any(~kind[blob.base]):
+        raise ProgramError("base: wanted states with a row of base")
 
 
 def _within(name: str, values: npt.NDArray[Any], low: int, end: int) -> None:

@@ -18,8 +18,15 @@ NEVER = np.float32("-inf")
 def fill(
     logits: npt.NDArray[np.float32], rows: Ints, program: TokenProgram, states: Ints
 ) -> list[int]:
-    """logits float32 [n, V], changed in place; states [m] of the rows [m]. Returns the rows of which
-    no token is left; those are not changed."""
+    """logits float32 [n, V], changed in place; states [m, columns] of the rows [m]. Returns the rows
+    of which no token is left, in whatever state they are then."""
+    empty = _fill_packed(logits, rows, program, states[:, 0])
+    return _fill_matches(logits, rows, program, states, empty) if program.open else empty
+
+
+def _fill_packed(
+    logits: npt.NDArray[np.float32], rows: Ints, program: TokenProgram, states: Ints
+) -> list[int]:
     empty: list[int] = []
     for key, members in _groups(rows, program.deny_keys(states)).items():
         tokens = program.denied_tokens(key)
@@ -41,3 +48,31 @@ def _groups(rows: Ints, keys: Ints) -> dict[int, list[int]]:
     for row, key in zip(rows.tolist(), keys.tolist(), strict=True):
         groups.setdefault(key, []).append(row)
     return groups
+
+
+def _fill_matches(
+    logits: npt.NDArray[np.float32],
+    rows: Ints,
+    program: TokenProgram,
+    states: Ints,
+    empty: list[int],
+) -> list[int]:
+    """What the open matches deny beyond the packed states: most of them nothing, or a few tokens."""
+    index, packed = program.matches.open_matches(states)
+    roots = program.deny_keys(states[:, 0]).tolist()
+    gone = set(empty)
+    denied: dict[int, int] = {}
+    for at, key in zip(index.tolist(), program.deny_keys(packed).tolist(), strict=True):
+        tokens, row = program.denied_tokens(key), int(rows[at])
+        if tokens is None:
+            gone.add(row)
+        elif len(tokens) and row not in gone:
+            logits[row][tokens] = NEVER
+            if at not in denied:
+                mine = program.denied_tokens(roots[at])
+                denied[at] = len(mine) if mine is not None else program.width
+            denied[at] += len(tokens)
+            # Together they may leave nothing, though each of them leaves something.
+            if denied[at] >= program.width and logits[row].max() == NEVER:
+                gone.add(row)
+    return sorted(gone)

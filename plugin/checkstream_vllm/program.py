@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .blob import ALL, Blob, Ints, parse_blob
+from .matches import Matches, digest_states
 
 # Distinct deny keys whose tokens are kept ready. Past it the one unused longest is dropped, and
 # made again when it is needed (some tens of microseconds).
@@ -42,12 +43,19 @@ class TokenProgram:
         self._cont_index = np.full(blob.width, -1, dtype=np.int64)
         self._cont_index[blob.cont_token] = np.arange(len(blob.cont_token))
         self._set_key = self._set_keys()
+        self.open = blob.open
+        # Numbers that a state takes: one, and one for each match that can be open.
+        self.columns = 1 + blob.open
+        self.matches = Matches(blob, self._keys, self._nexts, self._cont_index)
         self._ready: OrderedDict[int, Ints | None] = OrderedDict()
         # Token lists that tensors.py has put on a device, by deny key.
         self.resident: dict[int, Any] = {}
 
     def advance(self, packed: Ints, token: Ints) -> Ints:
-        """States [n] and tokens [n] to states [n]. A token outside the vocabulary leads to dead."""
+        """States [n] and tokens [n] to states [n]; [n, columns] in a program of matches. A token
+        outside the vocabulary leads to dead."""
+        if packed.ndim == 2:
+            return self._advance_matches(packed, token)
         blob = self.blob
         valid = (token >= 0) & (token < blob.width)
         whole = bool(valid.all())
@@ -63,8 +71,32 @@ class TokenProgram:
         after = np.where(self._keys[at] == key, self._nexts[at], follow) * blob.carries + tail
         return after if whole else np.where(valid, after, self.dead)
 
+    def _advance_matches(self, state: Ints, token: Ints) -> Ints:
+        if not self.open:
+            return self.advance(state[:, 0], token)[:, np.newaxis]
+        valid = (token >= 0) & (token < self.blob.width)
+        after = self.matches.advance(state, np.where(valid, token, 0))
+        after[~valid] = -1
+        after[~valid, 0] = self.dead
+        return after
+
+    def report(self, state: Ints) -> Ints:
+        """What the protocol says of states [n, columns]."""
+        return digest_states(state) if self.open else state[:, 0]
+
+    def follow(self, tokens: Iterable[int], state: list[int] | None = None) -> list[int]:
+        """The state after many tokens of one row, as its numbers: matches only as far as open."""
+        current = [self.start] if state is None else state
+        if not self.open:
+            return [self.replay(tokens, current[0])]
+        for t in tokens:
+            if not 0 <= t < self.blob.width:
+                return [self.dead]
+            current = self.matches.step(current, t)
+        return current
+
     def replay(self, tokens: Iterable[int], packed: int | None = None) -> int:
-        """The state after many tokens of one row, a few microseconds each."""
+        """The same in a program whose states are single numbers, a few microseconds a token."""
         blob = self.blob
         current = blob.start if packed is None else packed
         keys, nexts, reach = blob.exception_key, blob.exception_next, self._reach
@@ -151,9 +183,9 @@ class TokenProgram:
         broken = int(blob.broken[state])
         here, over = int(blob.deny_set[state]), int(blob.deny_set[broken])
         flags = np.zeros(blob.width, dtype=bool)
-        if broken == blob.dead or over == ALL:
+        if broken == blob.dead or (broken >= 0 and over == ALL):
             flags[:] = True
-        else:
+        elif broken >= 0:
             flags[self._real(over)] = True
         joint = blob.joint[carry]
         whole = joint >= 0

@@ -13,6 +13,7 @@ import numpy as np
 
 from .batch import Row, news
 from .blob import Ints
+from .matches import digest_states
 from .outbox import Entries
 from .program import TokenProgram
 
@@ -27,7 +28,7 @@ class Track:
         self._outputs = [row.output for row in rows]
         self._placeholders = placeholders
         self.seen: Ints = np.array([row.seen for row in rows], dtype=np.int64)
-        self.state: Ints = np.array([row.state for row in rows], dtype=np.int64)
+        self.state: Ints = _states(rows)
         self._last: Ints = np.array([row.last for row in rows], dtype=np.int64)
         self.slot: Ints = np.array([row.slot for row in rows], dtype=np.int64)
         self.generation: Ints = np.array([row.generation for row in rows], dtype=np.int64)
@@ -49,19 +50,38 @@ class Track:
             return self._one_by_one()
         for program, where in self.groups:
             if program is not None:
-                if len(where) == len(token):
-                    self.state = program.advance(self.state, token)
-                else:
-                    self.state[where] = program.advance(self.state[where], token[where])
+                self._advance(program, where, token)
         position, self.seen, self._last = self.seen, self.seen + 1, token
-        return [Entries(self.slot, self.generation, position, token, self.state.copy())]
+        return [Entries(self.slot, self.generation, position, token, self._reports())]
 
     def save(self) -> None:
         """Writes the arrays back into the rows."""
         for row, seen, last, state in zip(
             self.rows, self.seen.tolist(), self._last.tolist(), self.state.tolist(), strict=True
         ):
-            row.seen, row.last, row.state = seen, last, state
+            row.seen, row.last = seen, last
+            row.state = state if len(state) == 1 else [q for q in state if q >= 0]
+
+    def states_of(self, program: TokenProgram, where: Ints) -> Ints:
+        """States [m, columns] of some rows of a program."""
+        return self.state[where, : program.columns]
+
+    def _advance(self, program: TokenProgram, where: Ints, token: Ints) -> None:
+        if program.columns == 1:
+            if len(where) == len(token):
+                self.state[:, 0] = program.advance(self.state[:, 0], token)
+            else:
+                self.state[where, 0] = program.advance(self.state[where, 0], token[where])
+        else:
+            after = program.advance(self.states_of(program, where), token[where])
+            self.state[where, : program.columns] = after
+
+    def _reports(self) -> Ints:
+        out = self.state[:, 0].copy()
+        for program, where in self.groups:
+            if program is not None and program.open:
+                out[where] = program.report(self.states_of(program, where))
+        return out
 
     def _ordinary(self, grown: Ints) -> bool:
         low, high = int(grown.min()), int(grown.max())
@@ -85,12 +105,12 @@ class Track:
         for program, where in self.groups:
             mine = where[full[where] >= 0]
             if program is not None and len(mine):
-                self.state[mine] = program.advance(self.state[mine], full[mine])
+                self._advance(program, mine, full)
         position = self.seen[which]
         self.seen[which] += 1
         self._last = self._last.copy()  # the old array may be waiting to be sent
         self._last[which] = token
-        state = self.state[which]
+        state = self._reports()[which]
         return [Entries(self.slot[which], self.generation[which], position, token, state)]
 
     def _one_by_one(self) -> list[Entries]:
@@ -101,7 +121,9 @@ class Track:
             entries = catch_up(row)
             if entries is not None:
                 out.append(entries)
-                self.seen[index], self.state[index] = row.seen, row.state
+                self.seen[index] = row.seen
+                self.state[index] = -1
+                self.state[index, : len(row.state)] = row.state
                 self._last[index] = row.last
         return out
 
@@ -113,12 +135,12 @@ def catch_up(row: Row) -> Entries | None:
         return None
     program = row.program
     if keep != row.seen:
-        row.state = program.replay(row.output[:keep]) if program is not None else 0
+        row.state = program.follow(row.output[:keep]) if program is not None else [0]
     states: list[int] = []
     for token in tokens:
         if program is not None:
-            row.state = program.replay((token,), row.state)
-        states.append(row.state)
+            row.state = program.follow((token,), row.state)
+        states.append(row.state[0] if len(row.state) == 1 else _report(row.state))
     size = len(tokens)
     row.seen = keep + size
     row.last = row.output[row.seen - 1] if row.seen else -1
@@ -129,8 +151,20 @@ def catch_up(row: Row) -> Entries | None:
 def start_over(row: Row, program: TokenProgram | None) -> None:
     """Gives a row its program and reads all of its output with it."""
     row.program, row.picked = program, True
-    row.state, row.seen, row.last = (program.start if program is not None else 0), 0, -1
+    row.state, row.seen, row.last = [program.start if program is not None else 0], 0, -1
     catch_up(row)
+
+
+def _report(state: list[int]) -> int:
+    return int(digest_states(np.array([state], dtype=np.int64))[0])
+
+
+def _states(rows: Sequence[Row]) -> Ints:
+    columns = max((row.program.columns for row in rows if row.program is not None), default=1)
+    state = np.full((len(rows), columns), -1, dtype=np.int64)
+    for index, row in enumerate(rows):
+        state[index, : len(row.state)] = row.state
+    return state
 
 
 def _groups(rows: Sequence[Row]) -> list[tuple[TokenProgram | None, Ints]]:

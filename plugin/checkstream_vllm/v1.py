@@ -133,7 +133,8 @@ class V1:
         if core.guard.bans:
             for program, some in core.track.groups:
                 if program is not None:
-                    empty = self._deny(logits, self._where[some], program, core.track.state[some])
+                    states = core.track.states_of(program, some)
+                    empty = self._deny(logits, self._where[some], program, states)
                     self._stats.empty_rows += len(empty)
                     stop += empty
         if core.edited:

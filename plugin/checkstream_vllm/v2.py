@@ -52,7 +52,7 @@ class V2:
         self._window = 1 << (2 * drafts + 3).bit_length()
         # The last line of each belongs to nobody: rows that must not write, write there.
         spare = states.max_num_reqs
-        self._ring = torch.zeros(spare + 1, self._window, dtype=torch.int64, device=states.device)
+        self._ring = torch.zeros(spare + 1, self._window, 1, dtype=torch.int64, device=states.device)
         self._which = torch.full((spare + 1,), -1, dtype=torch.int64, device=states.device)
         self._stop = torch.zeros(spare + 1, dtype=torch.int64, device=states.device)
         self._programs: list[DeviceProgram] = []
@@ -162,10 +162,21 @@ class V2:
         self._stop[slot] = row.request.stop
         if program is None:
             return
-        self._ring[slot] = program.start
+        self._put(slot, slice(None), [program.start])
         if fed > prompt:
             before = self._states.all_token_ids.gpu[slot, prompt:fed].tolist()
-            self._ring[slot, (fed - 1) % self._window] = program.replay(before)
+            self._put(slot, (fed - 1) % self._window, program.follow(before))
+
+    def _put(self, slot: int, place: int | slice, state: list[int]) -> None:
+        self._ring[slot, place] = -1
+        where = self._ring[slot, place]
+        where[..., : len(state)] = torch.tensor(state, device=self._ring.device)
+
+    def _widen(self, columns: int) -> None:
+        """Makes room in the ring for the states of a program of matches."""
+        missing = columns - self._ring.shape[2]
+        if missing > 0:
+            self._ring = torch.nn.functional.pad(self._ring, (0, missing), value=-1)
 
     def _number(self, program: TokenProgram) -> int:
         """The index of a program among those on the device; unused ones make room."""
@@ -174,6 +185,7 @@ class V2:
                 return index
         used = {id(row.program) for row in self._rows.values()}
         made = DeviceProgram(program, self._states.device)
+        self._widen(program.columns)
         for index, known in enumerate(self._programs):
             if id(known.program) not in used:
                 self._programs[index] = made
@@ -182,7 +194,7 @@ class V2:
         return len(self._programs) - 1
 
     def _advance(self, slots: torch.Tensor, context: Any) -> torch.Tensor:
-        """States [rows] before the token that each row samples; kept in the ring by position."""
+        """States [rows, columns] before the token that each row samples; kept in the ring by position."""
         states, window = self._states, self._window
         position, token = context.pos.long(), context.input_ids.long()
         prompt = states.prompt_len.gpu[slots].long()
@@ -192,12 +204,12 @@ class V2:
         packed = start
         for draft in range(self._drafts + 1):
             after = self._follow(which, self._ring[slots, before], token)
-            now = torch.where(position < prompt, start, after)
+            now = torch.where((position < prompt).unsqueeze(1), start, after)
             mine = whole
             if self._drafts:
                 turn = context.expanded_local_pos == draft
                 mine = whole & turn
-                now = torch.where(turn, now, packed)
+                now = torch.where(turn.unsqueeze(1), now, packed)
             packed = now
             self._ring[torch.where(mine, slots, self._spare), position % window] = packed
         return packed
@@ -206,14 +218,20 @@ class V2:
         start = torch.zeros_like(which)
         for index, program in enumerate(self._programs):
             start = torch.where(which == index, program.start, start)
-        return start
+        return torch.nn.functional.pad(
+            start.unsqueeze(1), (0, self._ring.shape[2] - 1), value=-1
+        )
 
     def _follow(
         self, which: torch.Tensor, before: torch.Tensor, token: torch.Tensor
     ) -> torch.Tensor:
         after = before
         for index, program in enumerate(self._programs):
-            after = torch.where(which == index, program.advance(before, token), after)
+            mine = program.advance(before[:, : program.columns], token)
+            missing = before.shape[1] - program.columns
+            if missing:
+                mine = torch.nn.functional.pad(mine, (0, missing), value=-1)
+            after = torch.where((which == index).unsqueeze(1), mine, after)
         return after
 
     def _deny(self, logits: torch.Tensor, slots: torch.Tensor, packed: torch.Tensor) -> None:
@@ -230,7 +248,8 @@ class V2:
     def _deny_on_cpu(self, logits: torch.Tensor, slots: Ints, which: Ints, packed: Ints) -> None:
         for index, program in enumerate(self._programs):
             rows = np.flatnonzero(which == index)
-            for row in fill(logits.numpy(), rows, program.program, packed[rows]):
+            states = packed[rows, : program.columns]
+            for row in fill(logits.numpy(), rows, program.program, states):
                 self._stats.empty_rows += 1
                 self._core.stop(logits[row], self._rows.get(int(slots[row])))
 

@@ -68,7 +68,10 @@ class Reference:
         if carry == 0:
             return {t for t in here if t < p["logits_width"]}
         b = p["broken"][q]
-        over = set(range(self.X)) if b == p["dead"] else self.members(p["deny_set"][b])
+        if b < 0:
+            over = set()
+        else:
+            over = set(range(self.X)) if b == p["dead"] else self.members(p["deny_set"][b])
         out = set()
         for t in range(p["logits_width"]):
             c = self.cont.get(t)
@@ -78,6 +81,45 @@ class Reference:
             elif p["joint"][carry][c] in here:
                 out.add(t)
         return out
+
+
+    def step(self, state: list[int], t: int) -> list[int]:
+        """A program of matches: the packed state, then the open matches."""
+        p = self.p
+        root, carry = divmod(state[0], p["carries"])
+        each, x, tail = [root, *state[1:]], t, p["tail"][t]
+        if carry != 0:
+            c = self.cont.get(t)
+            if c is not None and p["joint"][carry][c] >= 0:
+                x, tail = p["joint"][carry][c], p["joint_tail"][carry][c]
+            else:
+                each = [p["broken"][q] for q in each]
+        roots, matches = [], set()
+        for q in each:
+            if q < 0:
+                continue
+            row = p["reference"][q]
+            after = self.exceptions.get(q * self.X + x, -1 if row == 255 else p["base"][row][x])
+            if after < 0:
+                continue
+            many = [after]
+            if after >= p["states"]:
+                b = after - p["states"]
+                many = p["bundle_state"][p["bundle_offset"][b] : p["bundle_offset"][b + 1]]
+            for one in many:
+                if p["reference"][one] == 255:
+                    matches.add(one)
+                else:
+                    roots.append(one)
+        if p["dead"] in roots or len(matches) > p["open"]:
+            return [p["dead"] * p["carries"]]
+        (only,) = roots
+        return [only * p["carries"] + tail, *sorted(matches)]
+
+    def denied_by(self, state: list[int]) -> set[int]:
+        carries = self.p["carries"]
+        each = [state[0], *(q * carries + state[0] % carries for q in state[1:])]
+        return set().union(*(self.denied(packed) for packed in each))
 
 
 def random_program(seed: int, width: int = 40, carries: int = 4) -> dict[str, Any]:
@@ -122,10 +164,48 @@ def random_program(seed: int, width: int = 40, carries: int = 4) -> dict[str, An
     }
 
 
+def random_matches(seed: int, width: int = 40, carries: int = 4) -> dict[str, Any]:
+    """A program of matches: the first states and the last, dead one have rows, those between none."""
+    r = random.Random(seed + 1_000)
+    p = random_program(seed, width, carries)
+    X, roots, between = width + p["virtual"], r.randrange(1, 4), r.randrange(4, 9)
+    states = roots + between + 1
+    dead, matches = states - 1, range(roots, states - 1)
+    bundles = [
+        [r.randrange(roots), *sorted(r.sample(matches, r.randrange(1, 4)))] for _ in range(6)
+    ]
+    offset = [0]
+    for bundle in bundles:
+        offset.append(offset[-1] + len(bundle))
+    rooted = [*range(roots), *range(states, states + len(bundles)), *range(roots)]
+    keys = sorted(r.sample(range(dead * X), dead * X // 3))
+    sets = len(p["deny_parent"])
+    p.update(
+        states=states,
+        dead=dead,
+        open=r.randrange(3, 5),
+        start=0,
+        reference=[r.randrange(p["references"]) for _ in range(roots)] + [255] * between
+        + [p["references"]],
+        references=p["references"] + 1,
+        base=[[r.choice(rooted) for _ in range(X)] for _ in range(p["references"])] + [[dead] * X],
+        exception_key=keys,
+        exception_next=[r.choice(rooted if k // X < roots else matches) for k in keys],
+        deny_set=[r.randrange(sets) for _ in range(dead)] + [-2],
+        broken=[r.randrange(roots) for _ in range(roots)]
+        + [r.choice([-1, dead, *matches]) for _ in range(between)]
+        + [dead],
+        bundle_offset=offset,
+        bundle_state=[state for bundle in bundles for state in bundle],
+    )
+    return p
+
+
 def to_blob(p: dict[str, Any], vocabulary: str = "00") -> bytes:
     """The program's file as the sidecar would write it."""
     body, header = b"", {}
-    for name, kind in KINDS.items():
+    kinds = KINDS | ({"bundle_offset": "I32", "bundle_state": "I32"} if "open" in p else {})
+    for name, kind in kinds.items():
         array = np.array(p[name], dtype=DTYPES[kind])
         if name in ("joint", "joint_tail"):
             array = array.reshape(p["carries"], len(p["cont_token"]))
@@ -137,7 +217,7 @@ def to_blob(p: dict[str, Any], vocabulary: str = "00") -> bytes:
         }
         body += data + b"\0" * (-len(data) % 8)
     names = ("logits_width", "virtual", "states", "carries", "references", "start", "dead")
-    meta = {k: str(p[k]) for k in names}
+    meta = {k: str(p[k]) for k in (*names, *(["open"] if "open" in p else []))}
     meta |= {"format": "checkstream-token-program/1", "vocabulary": vocabulary, "automaton": "00"}
     text = json.dumps({"__metadata__": meta, **header}).encode()
     text += b" " * (-len(text) % 8)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from checkstream_vllm.fill import fill
 from checkstream_vllm.program import TokenProgram
 from checkstream_vllm.vocabulary import make_vocabulary
 
@@ -21,16 +22,21 @@ def test_a_compiled_program_walks_as_the_sidecar_says(path: Path) -> None:
     program = TokenProgram(base64.b64decode(case["blob"]))
     assert program.digest == case["digest"]
     for walk in case["walks"]:
-        state = program.start
+        state = [program.start]
         for step in walk:
             if step["token"] >= 0:
-                after = program.advance(np.array([state]), np.array([step["token"]]))
-                assert program.replay([step["token"]], state) == int(after[0])
-                state = int(after[0])
-            assert state == step["state"]
-            denied = program.denied_tokens(int(program.deny_keys(np.array([state]))[0]))
-            expected = range(program.width) if denied is None else denied.tolist()
-            assert list(expected) == step["denied"]
+                after = program.advance(filled(state, program), np.array([step["token"]]))
+                state = program.follow([step["token"]], state)
+                assert [q for q in after[0].tolist() if q >= 0] == state
+            assert state == (step["state"] if isinstance(step["state"], list) else [step["state"]])
+            logits = np.zeros((1, program.width), dtype=np.float32)
+            empty = fill(logits, np.array([0]), program, filled(state, program))
+            denied = range(program.width) if empty else np.flatnonzero(np.isinf(logits[0])).tolist()
+            assert list(denied) == step["denied"]
+
+
+def filled(state: list[int], program: TokenProgram) -> np.ndarray:
+    return np.array([state + [-1] * (program.columns - len(state))], dtype=np.int64)
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda p: p.stem)

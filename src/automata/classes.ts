@@ -7,7 +7,7 @@
  */
 import { invariant } from '../model/errors.ts'
 import { foldedCodePoints, readings } from './fold.ts'
-import { CODE_POINTS, IS_LETTER, IS_SPACE, IS_UNSPACED, IS_WORD, flags } from './unicode.ts'
+import { IS_LETTER, IS_SPACE, IS_UNSPACED, IS_WORD, flags } from './unicode.ts'
 
 /** Sorted, disjoint code point ranges [from, to). */
 export type Ranges = readonly (readonly [number, number])[]
@@ -67,6 +67,22 @@ export type Alphabet = {
   readonly spacing: boolean
 }
 
+/** True for a class that is read as nothing whatever the ban; control is told apart from it. */
+export function isVanishing(classes: Classes, cls: number): boolean {
+  if (cls === classes.control) return false
+  return classes.readings.every(({ [cls]: strings }) => {
+    return strings!.length === 1 && strings![0]!.length === 0
+  })
+}
+
+/** True for a class of which a run reads as one: a single letter that no ban knows. */
+export function isIdle(classes: Classes, cls: number): boolean {
+  return classes.readings.every(({ [cls]: strings }) => {
+    const only = strings!.length === 1 && strings![0]!.length === 1 ? strings![0]![0]! : -1
+    return only >= 0 && isInert(classes.types[only]!)
+  })
+}
+
 class TypeTable {
   readonly list: LetterType[] = []
   readonly #ids = new Map<string, number>()
@@ -98,8 +114,8 @@ function typesOfCodePoints(alphabet: Alphabet, types: TypeTable): Uint16Array {
       predicates: [],
     })
   }
-  const table = new Uint16Array(CODE_POINTS)
-  for (let c = 0; c < CODE_POINTS; c++) table[c] = plain[bits[c]!]!
+  const table = new Uint16Array(bits.length)
+  for (let c = 0; c < table.length; c++) table[c] = plain[bits[c]!]!
   alphabet.predicates.forEach((ranges, predicate) => {
     const refined = new Map<number, number>()
     for (const [from, to] of ranges) {
@@ -155,7 +171,23 @@ function reduce(
   return [...seen.keys()].sort().map((key) => seen.get(key)!)
 }
 
+/** Alphabets whose classes are kept: lists of usual phrases share one, and with it a token trie. */
+const KEPT = 8
+const kept = new Map<string, Classes>()
+
+/** Equal alphabets give the same object, while it is kept. */
 export function compileClasses(alphabet: Alphabet): Classes {
+  const { letters, predicates, masks, leet, spacing } = alphabet
+  const key = JSON.stringify([[...letters], predicates, masks, leet, spacing])
+  const classes = kept.get(key) ?? makeClasses(alphabet)
+  kept.delete(key)
+  kept.set(key, classes)
+  const oldest = kept.keys().next()
+  if (kept.size > KEPT && oldest.done !== true) kept.delete(oldest.value)
+  return classes
+}
+
+function makeClasses(alphabet: Alphabet): Classes {
   const table = new TypeTable()
   const typeOf = typesOfCodePoints(alphabet, table)
   // The first classes are the code points that are read as themselves under every mask.

@@ -91,10 +91,9 @@ function readOnce(c: number, mask: number): Letters[] {
   const bits = flags()[c]!
   if ((mask & ZERO_WIDTH) !== 0 && (bits & IS_IGNORABLE) !== 0) return [[]]
   if ((mask & MARKS) !== 0 && isDroppedMark(c)) {
-    // A mark that looks like something else (U+0D02 like o) is read as that and is not dropped:
-    // reading it both ways makes the states of long lists explode.
+    // A mark that looks like something else (U+0D02 like o) is dropped, or read as that.
     const prototype = (mask & CONFUSABLES) === 0 ? undefined : confusablePrototypes().get(c)
-    return prototype === undefined ? [[]] : spellings(prototype)
+    return prototype === undefined ? [[]] : [[], ...spellings(prototype)]
   }
   let plain: Letters = [c]
   if ((bits & DECOMPOSABLE) !== 0 && (mask & (WIDTH | MARKS)) !== 0) {

@@ -24,6 +24,9 @@ export class Positions {
   readonly classes: Classes
   readonly #base: Int32Array
   readonly #node: Int32Array
+  /** Per position: the same for positions that differ only in the letters seen, and how good those are. */
+  readonly #place: Int32Array
+  readonly #rank: Uint8Array
   readonly #kits: readonly Kit[]
   readonly #types: readonly LetterType[]
   readonly #narrow: readonly boolean[]
@@ -47,8 +50,16 @@ export class Positions {
       this.#base[n + 1] = this.#base[n]! + (this.#narrow[graph.nodeKit.data[n]!] ? NARROW : WIDE)
     }
     this.#node = new Int32Array(this.#base[graph.nodeCount]!)
+    this.#place = new Int32Array(this.#node.length)
+    this.#rank = new Uint8Array(this.#node.length)
     for (let n = 0; n < graph.nodeCount; n++) {
-      this.#node.fill(n, this.#base[n]!, this.#base[n + 1]!)
+      const from = this.#base[n]!
+      this.#node.fill(n, from, this.#base[n + 1]!)
+      for (let p = from; p < this.#base[n + 1]!; p++) {
+        const state = p - from - 1
+        this.#place[p] = state < 0 ? p : from + 1 + state - (state % 3)
+        this.#rank[p] = state % 3 === NEITHER ? LEET_ONLY : state % 3 === LEET_ONLY ? 0 : LETTER
+      }
     }
   }
 
@@ -83,6 +94,13 @@ export class Positions {
     this.#normalise()
   }
 
+  /** From one position by one code point that is read as this letter and no other way. */
+  stepLetter(position: number, type: number): void {
+    this.#reset()
+    this.#letter(position, type, false, this.out)
+    this.#normalise()
+  }
+
   /** Matches that begin inside one code point of the class. `bits`: groups at a boundary. */
   start(bits: number, cls: number): void {
     this.#reset()
@@ -96,6 +114,14 @@ export class Positions {
         }
       }
     }
+    this.#normalise()
+  }
+
+  /** The union of two sets. */
+  join(one: Int32Array, other: Int32Array): void {
+    this.#reset()
+    for (const position of one) this.out.push(position)
+    for (const position of other) this.out.push(position)
     this.#normalise()
   }
 
@@ -200,12 +226,26 @@ export class Positions {
     for (const ban of this.graph.endings[list]!) this.completed.push(ban)
   }
 
+  /** Sorts; keeps one of each, and none that another of the same place makes superfluous. */
   #normalise(): void {
     const { out } = this
     if (out.length < 2) return
-    const view = out.data.subarray(0, out.length).sort()
+    const view = out.data.subarray(0, out.length)
+    if (out.length === 2) {
+      if (view[0]! > view[1]!) view.reverse()
+    } else view.sort()
     let kept = 1
-    for (let i = 1; i < view.length; i++) if (view[i] !== view[i - 1]) view[kept++] = view[i]!
+    for (let i = 1; i < view.length; i++) {
+      const position = view[i]!
+      if (position === view[kept - 1]) continue
+      if (this.#place[position] === this.#place[view[kept - 1]!]) {
+        // What can be completed after leet only can be without it, and what can then can be after a
+        // real letter: of one place the last in this order stands for the others.
+        if (this.#rank[position]! > this.#rank[view[kept - 1]!]!) view[kept - 1] = position
+        continue
+      }
+      view[kept++] = position
+    }
     out.length = kept
   }
 

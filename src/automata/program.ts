@@ -9,10 +9,12 @@ import { TEXT, tokenBytes, type Vocabulary } from '../vocabulary/vocabulary.ts'
 import type { Automaton, ScanMachine } from './automaton.ts'
 import { writeBlob, type Tensor } from './blob.ts'
 import { cross } from './crossing.ts'
+import type { SequenceTable } from './pair-map.ts'
 import { createExecutor, type Executor } from './executor.ts'
+import { DEAD } from './heads.ts'
 import { createMatcher, type Match } from './scan.ts'
 import { parseTables, type Tables } from './tables.ts'
-import { DEAD } from './states.ts'
+
 import { tokenTrie } from './token-trie.ts'
 import { REPLACEMENT } from './unicode.ts'
 import { decode, type Prefix } from './utf8.ts'
@@ -21,7 +23,7 @@ export interface TokenProgram extends Executor {
   /** Hex SHA-256 of the blob. */
   readonly digest: string
   readonly blob: Uint8Array
-  /** Packed state before the first token. */
+  /** Before the first token. */
   readonly start: number
   readonly stateCount: number
   readonly carryCount: number
@@ -61,12 +63,22 @@ export function adoptTokenProgram(blob: Uint8Array, digest: string): TokenProgra
 
 const i32 = (data: Int32Array, shape: readonly number[]): Tensor => ({ dtype: 'I32', shape, data })
 
+function bundleTensors(bundles: SequenceTable): Record<string, Tensor> {
+  const offset = Int32Array.from({ length: bundles.count + 1 }, (_, i) =>
+    i === 0 ? 0 : bundles.to(i - 1),
+  )
+  const state = bundles.data.slice(0, offset.at(-1))
+  return {
+    bundle_offset: i32(offset, [offset.length]),
+    bundle_state: i32(state, [state.length]),
+  }
+}
+
 /** Crosses an automaton with a vocabulary. Deterministic: equal inputs give an equal digest. */
 export function compileTokenProgram(automaton: Automaton, vocabulary: Vocabulary): TokenProgram {
-  const { states, classes } = automaton
-  const trie = tokenTrie(vocabulary, classes)
-  const crossing = cross(states, trie)
-  const dead = states.count
+  const trie = tokenTrie(vocabulary, automaton.classes)
+  const crossing = cross(automaton, trie)
+  const dead = crossing.count
   const count = dead + 1
   const width = vocabulary.size
   const x = trie.extended
@@ -74,7 +86,7 @@ export function compileTokenProgram(automaton: Automaton, vocabulary: Vocabulary
   // One more row, all dead: once in `dead`, a row stays there in every executor.
   const base = new Int32Array((rows + 1) * x).fill(dead)
   crossing.base.forEach((row, r) => {
-    for (let t = 0; t < x; t++) if (row[t] !== DEAD) base[r * x + t] = row[t]!
+    for (let t = 0; t < x; t++) if (row[t]! >= 0) base[r * x + t] = row[t]!
   })
   for (const token of trie.never) for (let r = 0; r < rows; r++) base[r * x + token] = dead
   const reference = new Uint8Array(count).fill(rows)
@@ -87,12 +99,11 @@ export function compileTokenProgram(automaton: Automaton, vocabulary: Vocabulary
     }
   }
   const broken = new Int32Array(count).fill(dead)
+  for (let s = 0; s < dead; s++) {
+    if (crossing.broken[s] !== DEAD) broken[s] = Math.max(crossing.broken[s]!, -1)
+  }
   const denySet = new Int32Array(count).fill(-2)
   denySet.set(crossing.denySet)
-  for (let s = 0; s < dead; s++) {
-    const next = states.next(s, classes.broken)
-    if (next !== DEAD) broken[s] = next
-  }
   const sets = crossing.setParent.length
   const conts = trie.continuing.length
   const blob = writeBlob(
@@ -105,8 +116,9 @@ export function compileTokenProgram(automaton: Automaton, vocabulary: Vocabulary
       states: String(count),
       carries: String(trie.carries),
       references: String(rows + 1),
-      start: String(states.start * trie.carries),
+      start: String(crossing.start * trie.carries),
       dead: String(dead),
+      ...(automaton.open > 0 && { open: String(automaton.open) }),
     },
     {
       exception_key: { dtype: 'I64', shape: [exceptions], data: key },
@@ -123,6 +135,7 @@ export function compileTokenProgram(automaton: Automaton, vocabulary: Vocabulary
       tail: { dtype: 'I16', shape: [width], data: trie.tail },
       joint_tail: { dtype: 'I16', shape: [trie.carries, conts], data: trie.jointTail },
       reference: { dtype: 'U8', shape: [count], data: reference },
+      ...(automaton.open > 0 && bundleTensors(crossing.bundles)),
     },
   )
   return parseTokenProgram(blob)

@@ -31,7 +31,14 @@ export type Tables = {
   readonly continuing: Int32Array
   readonly joint: Int32Array
   readonly jointTail: Int16Array
+  /** 0: a row is in one state. Else in one with a row of `base`, and in at most so many without. */
+  readonly open: number
+  readonly bundleOffset: Int32Array
+  readonly bundleState: Int32Array
 }
+
+/** `reference` of a state without a row of `base`: what is no exception leaves nothing of it. */
+export const NO_ROW = 255
 
 const fail = (message: string): GuardError => new GuardError('program_invalid', message)
 
@@ -87,7 +94,7 @@ export function parseTables(bytes: Uint8Array, isChecked = false): Tables {
   const virtual = whole(blob, 'virtual', 0, 1 << 20)
   const states = whole(blob, 'states', 1, 1 << 24)
   const carries = whole(blob, 'carries', 1, 0x7fff)
-  const references = whole(blob, 'references', 1, 255)
+  const references = whole(blob, 'references', 1, 254)
   if (states * carries > 0x7fffffff) throw fail('program: states * carries exceeds 31 bits')
   const dead = whole(blob, 'dead', 0, states - 1)
   const start = whole(blob, 'start', 0, states * carries - 1)
@@ -119,6 +126,7 @@ export function parseTables(bytes: Uint8Array, isChecked = false): Tables {
     continuing: tensor(blob, 'cont_token', 'I32', [conts]) as Int32Array,
     joint: tensor(blob, 'joint', 'I32', [carries, conts]) as Int32Array,
     jointTail: tensor(blob, 'joint_tail', 'I16', [carries, conts]) as Int16Array,
+    ...bundlesOf(blob),
   }
   if (!isChecked) check(tables, references)
   return tables
@@ -128,6 +136,18 @@ export function parseTables(bytes: Uint8Array, isChecked = false): Tables {
 function aliasOf(blob: Blob, x: number): Int32Array {
   if (!blob.tensors.has('alias')) return Int32Array.from({ length: x }, (_, token) => token)
   return tensor(blob, 'alias', 'I32', [x]) as Int32Array
+}
+
+function bundlesOf(blob: Blob): Pick<Tables, 'open' | 'bundleOffset' | 'bundleState'> {
+  if (blob.metadata['open'] === undefined) {
+    return { open: 0, bundleOffset: new Int32Array(1), bundleState: new Int32Array(0) }
+  }
+  const [offsets, states] = [sizeOf(blob, 'bundle_offset'), sizeOf(blob, 'bundle_state')]
+  return {
+    open: whole(blob, 'open', 1, 1024),
+    bundleOffset: tensor(blob, 'bundle_offset', 'I32', [Math.max(offsets, 1)]) as Int32Array,
+    bundleState: tensor(blob, 'bundle_state', 'I32', [states]) as Int32Array,
+  }
 }
 
 function splitKeys(key: Float64Array, states: number, x: number) {
@@ -148,12 +168,12 @@ function splitKeys(key: Float64Array, states: number, x: number) {
 }
 
 function check(t: Tables, references: number): void {
-  within('base', t.base, 0, t.states)
+  const named = t.states + t.bundleOffset.length - 1
+  within('base', t.base, 0, named)
   within('alias', t.alias, 0, t.extended)
-  within('reference', t.reference, 0, references)
+  within('exception_next', t.exceptionNext, 0, named)
+  checkOpen(t, references)
   within('tail', t.tail, 0, t.carries)
-  within('exception_next', t.exceptionNext, 0, t.states)
-  within('broken', t.broken, 0, t.states)
   within('joint', t.joint, -1, t.extended)
   within('joint_tail', t.jointTail, 0, t.carries)
   within('cont_token', t.continuing, 0, t.width)
@@ -178,4 +198,49 @@ function check(t: Tables, references: number): void {
     rising('deny_token', t.denyToken, t.denyOffset[d]!, t.denyOffset[d + 1]!)
   if (t.denySet.includes(-1)) throw fail('program deny_set: expected a set or -2, got -1')
   if (t.denySet[t.dead] !== -2) throw fail('program deny_set: expected -2 for the dead state')
+}
+
+/** Where rows are in several states: exactly one of them has a row of `base`, in every bundle. */
+function checkOpen(t: Tables, references: number): void {
+  const hasRow = (state: number): boolean => t.reference[state] !== NO_ROW
+  const { bundleOffset: offset, bundleState: state } = t
+  if (t.open === 0) within('reference', t.reference, 0, references)
+  else t.reference.forEach((row, s) => hasRow(s) && within(`reference[${s}]`, [row], 0, references))
+  within('broken', t.broken, t.open === 0 ? 0 : -1, t.states)
+  within('bundle_state', state, 0, t.states)
+  if (offset[0] !== 0 || offset.at(-1) !== state.length) {
+    throw fail('program bundle_offset: expected to begin at 0 and end at the number of states')
+  }
+  rising('bundle_offset', offset, 0, offset.length)
+  for (let b = 0; b + 1 < offset.length; b++) {
+    const [from, to] = [offset[b]!, offset[b + 1]!]
+    const isOne = hasRow(state[from]!) && !state.subarray(from + 1, to).some(hasRow)
+    if (!isOne || to - from - 1 > t.open) {
+      throw fail(`program bundle_state[${from}]: expected one state with a row, then matches`)
+    }
+    rising('bundle_state', state, from + 1, to)
+  }
+  const start = Math.floor(t.start / t.carries)
+  if (!hasRow(start) || !hasRow(t.dead))
+    throw fail('program start, dead: expected states with a row')
+  checkKinds(t, hasRow)
+}
+
+/** A state with a row leads to one, or to a bundle; a match leads to matches only, or to `dead`. */
+function checkKinds(t: Tables, hasRow: (state: number) => boolean): void {
+  const isKept = (from: number, to: number): boolean =>
+    to === t.dead || (to >= t.states ? hasRow(from) : hasRow(from) === hasRow(to))
+  for (let s = 0; s < t.states; s++) {
+    for (let e = t.exceptionFrom[s]!; e < t.exceptionFrom[s + 1]!; e++) {
+      if (!isKept(s, t.exceptionNext[e]!))
+        throw fail(`program exception_next[${e}]: expected its kind`)
+    }
+    const after = t.broken[s]!
+    if (after < 0 ? hasRow(s) : !isKept(s, after))
+      throw fail(`program broken[${s}]: expected its kind`)
+  }
+  for (let i = 0; i < t.base.length; i++) {
+    const to = t.base[i]!
+    if (to < t.states && !hasRow(to)) throw fail(`program base[${i}]: expected a state with a row`)
+  }
 }

@@ -6,7 +6,7 @@
  */
 import { UNUSED, type Vocabulary } from '../vocabulary/vocabulary.ts'
 import { createCarryTree } from './carries.ts'
-import type { Classes } from './classes.ts'
+import { isIdle, isVanishing, type Classes } from './classes.ts'
 import { IntList, PairMap } from './pair-map.ts'
 import { tokenTexts, type TokenTexts } from './token-texts.ts'
 
@@ -19,8 +19,8 @@ export type TokenTrie = {
   /** Children of a node: `childNode[childFrom[n] .. childFrom[n + 1]]`. */
   readonly childFrom: Int32Array
   readonly childNode: Int32Array
-  /** (node, class) → node */
-  readonly children: PairMap
+  /** Their classes, rising within a node. */
+  readonly childClass: Int32Array
   /** `order[from[n] .. from[n + 1]]` end at node n; the subtree ends at `from[end[n]]`. */
   readonly from: Int32Array
   readonly order: Int32Array
@@ -50,13 +50,21 @@ class Builder {
   readonly token = new IntList(4096)
   readonly #representative = new Map<number, number>()
 
-  constructor(capacity: number) {
+  readonly #vanishes: Uint8Array
+  readonly #idles: Uint8Array
+
+  constructor(capacity: number, classes: Classes) {
     this.children = new PairMap(capacity)
+    this.#vanishes = Uint8Array.from({ length: classes.count }, (_, c) => +isVanishing(classes, c))
+    this.#idles = Uint8Array.from({ length: classes.count }, (_, c) => +isIdle(classes, c))
     this.parent.push(-1)
     this.cls.push(-1)
   }
 
+  /** The node after a class: the same one when the class reads as nothing more. */
   child(node: number, cls: number): number {
+    if (this.#vanishes[cls] === 1) return node
+    if (this.#idles[cls] === 1 && this.cls.data[node] === cls) return node
     const known = this.children.get(node, cls)
     if (known >= 0) return known
     const made = this.parent.length
@@ -80,25 +88,20 @@ class Builder {
 
 /** Tries kept per vocabulary: compiles whose bans use the same letters and folds share one. */
 const KEPT = 4
-type Kept = { readonly classOf: Uint16Array; readonly count: number; readonly trie: TokenTrie }
+type Kept = { readonly classes: Classes; readonly trie: TokenTrie }
 const kept = new WeakMap<Vocabulary, readonly Kept[]>()
 
 /** The trie for a partition into classes; remembered for the last few partitions. */
 export function tokenTrie(v: Vocabulary, classes: Classes): TokenTrie {
   const before = kept.get(v) ?? []
-  const bytes = new Uint8Array(classes.classOf.buffer)
-  const found = before.find(
-    (k) =>
-      k.count === classes.count && Buffer.compare(new Uint8Array(k.classOf.buffer), bytes) === 0,
-  )
-  const { classOf, count } = classes
-  const entry = found ?? { classOf, count, trie: buildTokenTrie(tokenTexts(v), v, classes) }
+  const found = before.find((k) => k.classes === classes)
+  const entry = found ?? { classes, trie: buildTokenTrie(tokenTexts(v), v, classes) }
   kept.set(v, [entry, ...before.filter((k) => k !== entry)].slice(0, KEPT))
   return entry.trie
 }
 
 export function buildTokenTrie(texts: TokenTexts, v: Vocabulary, classes: Classes): TokenTrie {
-  const builder = new Builder(texts.nodeParent.length / 2)
+  const builder = new Builder(texts.nodeParent.length / 2, classes)
   const map = new Int32Array(texts.nodeParent.length)
   for (let n = 1; n < map.length; n++) {
     const cls = classes.classOf[texts.nodeCodePoint[n]!]!
@@ -230,6 +233,12 @@ function number(builder: Builder, extended: number): Numbered {
   const oldChild = new Int32Array(count)
   const fill = oldFrom.slice()
   for (let n = 1; n < count; n++) oldChild[fill[builder.parent.data[n]!]!++] = n
+  const { cls: classOf } = builder
+  for (let n = 0; n < count; n++) {
+    if (oldFrom[n + 1]! - oldFrom[n]! < 2) continue
+    const siblings = oldChild.subarray(oldFrom[n]!, oldFrom[n + 1]!)
+    siblings.sort((a, b) => classOf.data[a]! - classOf.data[b]!)
+  }
   const id = new Int32Array(count)
   const old = new Int32Array(count)
   const stack = new IntList(256)
@@ -244,11 +253,9 @@ function number(builder: Builder, extended: number): Numbered {
   const parent = new Int32Array(count)
   const cls = new Int32Array(count)
   const end = new Int32Array(count)
-  const children = new PairMap(count)
   for (let n = 0; n < count; n++) {
     parent[n] = n === 0 ? -1 : id[builder.parent.data[old[n]!]!]!
     cls[n] = builder.cls.data[old[n]!]!
-    if (n > 0) children.add(parent[n]!, cls[n]!, n)
   }
   for (let n = count - 1; n >= 0; n--) {
     if (end[n] === 0) end[n] = n + 1
@@ -262,6 +269,7 @@ function number(builder: Builder, extended: number): Numbered {
     for (let k = oldFrom[o]!; k < oldFrom[o + 1]!; k++) childNode[at++] = id[oldChild[k]!]!
     childFrom[n + 1] = at
   }
+  const childClass = childNode.map((child) => cls[child]!)
   const from = new Int32Array(count + 1)
   for (let i = 0; i < builder.node.length; i++) from[id[builder.node.data[i]!]! + 1]!++
   for (let n = 0; n < count; n++) from[n + 1]! += from[n]!
@@ -287,7 +295,7 @@ function number(builder: Builder, extended: number): Numbered {
     end,
     childFrom,
     childNode,
-    children,
+    childClass,
     from,
     order,
     place,

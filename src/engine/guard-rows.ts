@@ -3,6 +3,7 @@
  * are reported. Written to the contract of the Python plugin (plugin/checkstream_vllm), so that the
  * sidecar cannot tell the two apart. Knows rows and messages, not the socket (client-grpc.ts).
  */
+import type { ProgramState } from '../model/engine.ts'
 import type { WireOpened, WireRowDirective, WireStep } from '../step/wire.ts'
 import { Breaker } from './breaker.ts'
 import type { EngineStats } from './engine-stats.ts'
@@ -49,11 +50,14 @@ type Guarded = {
   readonly generation: number
   readonly identity: Identity
   program: ReadyProgram | undefined
-  state: number
+  state: ProgramState
   /** Tokens sampled so far; the position that is sampled next. */
   seen: number
   rule: Rule | undefined
 }
+
+/** Rows without a program report 0. */
+const reported = ({ program, state }: Guarded): number => program?.report(state) ?? 0
 
 export class GuardRows implements StepHooks {
   readonly #parts: GuardRowsParts
@@ -203,7 +207,7 @@ export class GuardRows implements StepHooks {
     if (program !== undefined) guarded.state = program.advance(guarded.state, token)
     guarded.seen++
     if (!this.#attached) return
-    const state = this.#agreement.reportState ? guarded.state : undefined
+    const state = this.#agreement.reportState ? reported(guarded) : undefined
     const entry = { slot: row.slot, generation, position: seen, token, state }
     this.#outbox.add(entry, this.#parts.now())
     this.#wake()

@@ -56,6 +56,12 @@ export type EngineStats = {
 /** A compiled program as it travels: the blob and its SHA-256 in hex. */
 export type ProgramImage = { readonly digest: string; readonly blob: Uint8Array }
 
+/**
+ * Where a row stands in its program (docs/token-programs.md): the packed state. In a program of
+ * matches, once one is open: the packed state, then the open matches, rising. Never changed in place.
+ */
+export type ProgramState = number | readonly number[]
+
 /** The programs in force for one vocabulary; every change has a higher revision. */
 export type ProgramSet = {
   readonly revision: number

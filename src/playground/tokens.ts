@@ -7,11 +7,13 @@
  * (vllm/v1/sample/sampler.py). Clients never see these lists; the page is for the operator.
  */
 
+import type { ProgramState } from '../model/engine.ts'
+
 /** The token program of the run as far as the page needs it; undefined on the unguarded side. */
 export type Walk = {
-  readonly start: number
-  next(state: number, token: number): number
-  isDenied(state: number, token: number): boolean
+  readonly start: ProgramState
+  next(state: ProgramState, token: number): ProgramState
+  isDenied(state: ProgramState, token: number): boolean
   /** The rules that `token` would break after `history`; may be slow, called for denied tokens only. */
   rulesOf(history: readonly number[], token: number): readonly string[]
 }
@@ -72,7 +74,7 @@ export class TokenTrace {
   readonly #parts: TraceParts
   readonly #history: number[] = []
   readonly texts: string[] = []
-  #state: number
+  #state: ProgramState
 
   constructor(parts: TraceParts) {
     this.#parts = parts

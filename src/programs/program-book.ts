@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Ban } from '../model/ban.ts'
-import type { ProgramImage, ProgramSet } from '../model/engine.ts'
+import type { ProgramImage, ProgramSet, ProgramState } from '../model/engine.ts'
 import { GuardError } from '../model/errors.ts'
 
 /** What a book needs of a policy. */
@@ -18,11 +18,13 @@ export type BannedPolicy = { readonly digest: string; readonly bans: readonly Ba
 /** A program ready to be walked here; the same tables as its image. */
 export interface LoadedProgram {
   readonly digest: string
-  readonly start: number
-  next(state: number, token: number): number
-  isDead(state: number): boolean
+  readonly start: ProgramState
+  next(state: ProgramState, token: number): ProgramState
+  isDead(state: ProgramState): boolean
+  report?(state: ProgramState): number
+  fromReport?(reported: number): ProgramState | undefined
   /** For explanations; a program may do without. */
-  isDenied?(state: number, token: number): boolean
+  isDenied?(state: ProgramState, token: number): boolean
 }
 
 export type BookParts<P extends BannedPolicy, W extends LoadedProgram> = {

@@ -4,6 +4,7 @@
  *
  * A position p is "before the token at p": position 0 is the empty output.
  */
+import type { ProgramState } from '../model/engine.ts'
 import type { Opened } from '../model/step.ts'
 import { RowText } from './row-text.ts'
 import type { TokenBytes } from './row-text.ts'
@@ -11,9 +12,12 @@ import type { TokenBytes } from './row-text.ts'
 /** A token program as far as a session walks it. States are packed (docs/token-programs.md). */
 export type Walk = {
   readonly digest: string
-  readonly start: number
-  next(state: number, token: number): number
-  isDead(state: number): boolean
+  readonly start: ProgramState
+  next(state: ProgramState, token: number): ProgramState
+  isDead(state: ProgramState): boolean
+  /** What an engine reports of a state, and back if that tells it; absent: the state itself. */
+  report?(state: ProgramState): number
+  fromReport?(reported: number): ProgramState | undefined
 }
 
 export const HISTORY = 256
@@ -47,7 +51,7 @@ export class Session {
   readonly text: RowText
   readonly #vocabulary: TokenBytes | undefined
   readonly #walk: Walk | undefined
-  readonly #states = new Int32Array(RING)
+  readonly #states: ProgramState[] = Array.from({ length: RING }, () => 0)
   readonly #lengths = new Int32Array(RING)
   #isCompared: boolean
   #isViolated = false
@@ -58,7 +62,7 @@ export class Session {
   #position = 0
   /** The lowest position whose snapshot still exists. */
   #oldest = 0
-  #state: number
+  #state: ProgramState
 
   constructor(parts: SessionParts) {
     this.opened = parts.opened
@@ -77,7 +81,7 @@ export class Session {
   }
 
   /** Packed program state before the next token. */
-  get state(): number {
+  get state(): ProgramState {
     return this.#state
   }
 
@@ -122,13 +126,19 @@ export class Session {
       if (isGap) this.#isCompared = false
       return 0
     }
+    const walk = this.#walk
     if (isGap) {
       // What was missed cannot be walked: the engine's word is all there is, and is checked again
-      // from here on.
-      this.#state = reported
+      // from here on. A program of matches reports a digest, which does not tell where it stands.
+      const told = walk?.fromReport === undefined ? reported : walk.fromReport(reported)
+      if (told !== undefined) this.#state = told
+      else {
+        this.#isLost = true
+        this.#isCompared = false
+      }
       return 0
     }
-    if (reported === this.#state) return 0
+    if (reported === (walk?.report?.(this.#state) ?? this.#state)) return 0
     this.#isCompared = false
     return NOTICED.divergence
   }

@@ -3,6 +3,7 @@ import { compileAutomaton } from '../../src/automata/automaton.ts'
 import { compileTokenProgram, parseTokenProgram } from '../../src/automata/program.ts'
 import { createTextScanner } from '../../src/automata/scan.ts'
 import type { Ban } from '../../src/model/ban.ts'
+import type { ProgramState } from '../../src/model/engine.ts'
 import { createVocabulary } from '../../src/vocabulary/vocabulary.ts'
 import { createRandom } from './random.ts'
 
@@ -133,7 +134,7 @@ describe('parseTokenProgram', () => {
       changed[at] = (changed[at] ?? 0) ^ 0x41
       try {
         const program = parseTokenProgram(changed)
-        let state = program.start
+        let state: ProgramState = program.start
         for (let t = 0; t < v.size; t++) {
           program.deniedTokens(state)
           state = program.next(state, t)

@@ -4,15 +4,21 @@ import { describe, expect, it } from 'vitest'
 import { compileAutomaton } from '../../src/automata/automaton.ts'
 import { compileTokenProgram, parseTokenProgram } from '../../src/automata/program.ts'
 import type { Ban } from '../../src/model/ban.ts'
+import type { ProgramState } from '../../src/model/engine.ts'
 import { createVocabulary } from '../../src/vocabulary/vocabulary.ts'
 
 const DATA = resolve(import.meta.dirname, '../data/automata')
 const cases = readdirSync(DATA).filter((f) => /^program-.*\.json$/.test(f))
 
-type Step = { readonly token: number; readonly state: number; readonly denied: readonly number[] }
+type Step = {
+  readonly token: number
+  readonly state: ProgramState
+  readonly denied: readonly number[]
+}
 type Case = {
   readonly vocabulary: { size: number; kinds: number[]; hex: string[]; digest: string }
   readonly bans: readonly Ban[]
+  readonly maxLists?: number
   readonly digest: string
   readonly blob: string
   readonly walks: readonly (readonly Step[])[]
@@ -33,17 +39,19 @@ describe.each(cases)('%s', (file) => {
     })
     const vocabulary = createVocabulary(tokens, entry.vocabulary.size)
     expect(vocabulary.digest).toBe(entry.vocabulary.digest)
-    expect(compileTokenProgram(compileAutomaton(entry.bans), vocabulary).digest).toBe(entry.digest)
+    const limits = entry.maxLists === undefined ? {} : { maxLists: entry.maxLists }
+    const automaton = compileAutomaton(entry.bans, limits)
+    expect(compileTokenProgram(automaton, vocabulary).digest).toBe(entry.digest)
   })
 
   it('walks through the packed states and denies exactly the expected ids', () => {
     const program = parseTokenProgram(blob)
     expect(program.digest).toBe(entry.digest)
     for (const walk of entry.walks) {
-      let state = program.start
+      let state: ProgramState = program.start
       for (const step of walk) {
         if (step.token >= 0) state = program.next(state, step.token)
-        expect(state).toBe(step.state)
+        expect(state).toEqual(step.state)
         expect([...program.deniedTokens(state)]).toEqual(step.denied)
       }
     }

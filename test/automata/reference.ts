@@ -57,12 +57,11 @@ function plainly(c: number, folds: readonly Fold[]): string {
 const isDroppedMark = (c: number, folds: readonly Fold[]): boolean =>
   folds.includes('marks') && (/\p{M}/u.test(String.fromCodePoint(c)) || c === 0x640)
 
-/** One round for one code point: a mark that looks like something else is read as that only. */
-function oneRound(c: number, folds: readonly Fold[]): string[] {
-  const others = lookalikes(c, folds)
-  if (isDroppedMark(c, folds) && others.length > 0) return others
-  return [plainly(c, folds), ...others]
-}
+/** One round for one code point. */
+const oneRound = (c: number, folds: readonly Fold[]): string[] => [
+  plainly(c, folds),
+  ...lookalikes(c, folds),
+]
 
 function lookalikes(c: number, folds: readonly Fold[]): string[] {
   if (c < 0x80 || !folds.includes('confusables')) return []

@@ -10,6 +10,7 @@ import { compileAutomaton } from '../../src/automata/automaton.ts'
 import { confusablePrototypes } from '../../src/automata/unicode.ts'
 import { compileTokenProgram } from '../../src/automata/program.ts'
 import { FOLDS, type Ban } from '../../src/model/ban.ts'
+import type { ProgramState } from '../../src/model/engine.ts'
 import { createRandom } from '../automata/random.ts'
 import { benchPhrases, benchVocabulary, tokenIds } from './vocabularies.ts'
 import { report } from './report.ts'
@@ -38,7 +39,7 @@ const program = compileTokenProgram(compileAutomaton(bans), vocabulary)
 /** What a mask gives to the suite: is this token denied now; else take it. */
 type Walk = { take(token: number): boolean }
 const createWalk = (): Walk => {
-  let state = program.start
+  let state: ProgramState = program.start
   return {
     take(token) {
       if (program.isDenied(state, token)) return false

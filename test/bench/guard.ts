@@ -5,6 +5,7 @@
  * present, else a made-up vocabulary of the same size. Held fixed: 64 rows, one token each, states
  * reported and compared, nothing found. Tokens are real text, so states move through open matches.
  */
+import type { ProgramState } from '../../src/model/engine.ts'
 import { performance } from 'node:perf_hooks'
 import { Guard } from '../../src/guard.ts'
 import { createProgramKit } from '../../src/main/program-kit.ts'
@@ -84,9 +85,9 @@ await kit.close()
 const program = kit.load(image)
 const text = sample(program, vocabulary.size, TOKENS)
 const states: number[] = []
-for (let state = program.start, i = 0; i < text.length; i++) {
+for (let state: ProgramState = program.start, i = 0; i < text.length; i++) {
   state = program.next(state, text[i] ?? 0)
-  states.push(state)
+  states.push(program.report?.(state) ?? Number(state))
 }
 
 const guard = new Guard({

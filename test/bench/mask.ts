@@ -12,6 +12,7 @@ import { join, resolve } from 'node:path'
 import { compileAutomaton } from '../../src/automata/automaton.ts'
 import { compileTokenProgram, type TokenProgram } from '../../src/automata/program.ts'
 import { FOLDS, type Ban, type Fold } from '../../src/model/ban.ts'
+import type { ProgramState } from '../../src/model/engine.ts'
 import { isDenied } from '../automata/reference.ts'
 import { createRandom } from '../automata/random.ts'
 import { benchPhrases, benchVocabulary } from './vocabularies.ts'
@@ -83,7 +84,7 @@ const allMs = process.argv.includes('--fast')
 
 function advanceP99(): number {
   const times: number[] = []
-  let state = program.start
+  let state: ProgramState = program.start
   for (let i = 0; i < 200_000; i++) {
     const token = random.below(vocabulary.size)
     const begin = process.hrtime.bigint()
@@ -101,7 +102,7 @@ function mismatches(): number {
   let wrong = 0
   for (let walk = 0; walk < 20; walk++) {
     const tokens: number[] = []
-    let state = small.start
+    let state: ProgramState = small.start
     for (let step = 0; step < 4; step++) {
       const denied = small.deniedTokens(state)
       const sample = Array.from({ length: 40 }, () => random.below(vocabulary.size))

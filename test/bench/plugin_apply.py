@@ -23,7 +23,9 @@ mask = torch.zeros(ROWS, width, dtype=torch.bool)
 mask[:, np.random.default_rng(1).permutation(width)[:1500]] = True
 array = logits.numpy()
 rows = np.arange(ROWS)
-states = np.full(ROWS, program.start, dtype=np.int64)
+fresh = np.full((ROWS, program.columns), -1, dtype=np.int64)
+fresh[:, 0] = program.start
+states = fresh.copy()
 random = np.random.default_rng(2)
 
 
@@ -41,7 +43,8 @@ def median_us(work, repeats=200):
 def apply():
     global states
     after = program.advance(states, random.integers(0, width, ROWS))
-    states = np.where(after // program.blob.carries == program.blob.dead, program.start, after)
+    dead = after[:, :1] // program.blob.carries == program.blob.dead
+    states = np.where(dead, fresh, after)
     fill(array, rows, program, states)
 
 

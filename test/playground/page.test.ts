@@ -74,7 +74,7 @@ function startServer(): Promise<{ readonly server: Server; readonly url: string 
           ? undefined
           : {
               start: 0,
-              next: (s) => s + 1,
+              next: (s) => Number(s) + 1,
               isDenied: (s, t) => s === 3 && t === 3,
               rulesOf: () => ['no promises'],
             },

@@ -42,15 +42,15 @@ const session = (walk: Walk = walkX, resumed: readonly number[] = []): Session =
 const hashing: Walk = {
   digest: 'b'.repeat(64),
   start: 17,
-  next: (state, token) => (Math.imul(state ^ token, 0x9e3779b1) >>> 1) & 0x3fffffff,
+  next: (state, token) => (Math.imul(Number(state) ^ token, 0x9e3779b1) >>> 1) & 0x3fffffff,
   isDead: () => false,
 }
 
 describe('Session', () => {
   it(`goes back to each of the last ${HISTORY} positions as if the rest had not been`, () => {
     const tokens = Array.from({ length: 600 }, (_, i) => 97 + ((i * 7) % 26))
-    const states = [hashing.start]
-    for (const token of tokens) states.push(hashing.next(states.at(-1) ?? 0, token))
+    const states = [Number(hashing.start)]
+    for (const token of tokens) states.push(Number(hashing.next(states.at(-1) ?? 0, token)))
     for (let back = 1; back <= HISTORY; back++) {
       const row = session(hashing)
       tokens.forEach((token, i) => row.advance(i, token, states[i + 1]))
@@ -65,12 +65,29 @@ describe('Session', () => {
 
   it('calls a rewind beyond its memory a gap and takes the engine at its word from there', () => {
     const row = session(hashing)
-    for (let i = 0; i < 600; i++) row.advance(i, 97, hashing.next(row.state, 97))
+    for (let i = 0; i < 600; i++) row.advance(i, 97, Number(hashing.next(row.state, 97)))
     const noticed = row.advance(600 - HISTORY - 1, 98, 12_345)
     expect(noticed & NOTICED.gap).toBe(NOTICED.gap)
     expect(row.state).toBe(12_345)
     expect(row.text.toString()).toBe('\ufffdb')
-    expect(row.advance(600 - HISTORY, 98, hashing.next(12_345, 98))).toBe(0)
+    expect(row.advance(600 - HISTORY, 98, Number(hashing.next(12_345, 98)))).toBe(0)
+  })
+
+  it('compares what a program of matches reports, and is lost after a gap that it cannot read', () => {
+    const many: Walk = {
+      ...hashing,
+      next: (state, token) => [Number(String(state).split(',').at(-1)) % 7, token],
+      isDead: (state) => String(state).endsWith(',99'),
+      report: (state) => (typeof state === 'number' ? state : (state[1] ?? 0) * 10),
+      fromReport: () => undefined,
+    }
+    const row = session(many)
+    expect(row.advance(0, 97, 970)).toBe(0)
+    expect(row.advance(1, 98, 970)).toBe(NOTICED.divergence)
+    const other = session(many)
+    other.advance(0, 97, 970)
+    expect(other.advance(5, 98, 980)).toBe(NOTICED.gap)
+    expect(other.advance(6, 99, 980)).toBe(0)
   })
 
   it('never joins the text before missing tokens with the text after them', () => {
