@@ -8,14 +8,16 @@
  */
 import { compileAutomaton } from '../../src/automata/automaton.ts'
 import { confusablePrototypes } from '../../src/automata/unicode.ts'
-import { compileTokenProgram } from '../../src/automata/program.ts'
-import { FOLDS, type Ban } from '../../src/model/ban.ts'
+import { compileTokenProgram, type TokenProgram } from '../../src/automata/program.ts'
+import { FOLDS, type Ban, type Fold } from '../../src/model/ban.ts'
 import type { ProgramState } from '../../src/model/engine.ts'
 import { createRandom } from '../automata/random.ts'
 import { benchPhrases, benchVocabulary, tokenIds } from './vocabularies.ts'
 import { report } from './report.ts'
 
 const VARIANTS = 100_000
+/** Variants for each fold by itself. */
+const ALONE = 5_000
 const CLEAN_WORDS = 100_000
 const PHRASES = 24
 const random = createRandom(11)
@@ -25,25 +27,30 @@ const ids = tokenIds(vocabulary)
 const phrases = benchPhrases()
   .filter((p) => /^[a-z ]{4,14}$/.test(p))
   .slice(0, PHRASES)
-const folds = FOLDS.filter((fold) => fold !== 'split')
-const bans = phrases.map((text, i): Ban => ({
-  id: `b${i}`,
-  kind: 'phrase',
-  text,
-  match: 'word',
-  folds,
-  pending: 'allow',
-}))
-const program = compileTokenProgram(compileAutomaton(bans), vocabulary)
+const compile = (folds: readonly Fold[]): TokenProgram =>
+  compileTokenProgram(
+    compileAutomaton(
+      phrases.map((text, i): Ban => ({
+        id: `b${i}`,
+        kind: 'phrase',
+        text,
+        match: 'word',
+        folds,
+        pending: 'allow',
+      })),
+    ),
+    vocabulary,
+  )
+const program = compile(FOLDS)
 
 /** What a mask gives to the suite: is this token denied now; else take it. */
 type Walk = { take(token: number): boolean }
-const createWalk = (): Walk => {
-  let state: ProgramState = program.start
+const createWalk = (mask = program): Walk => {
+  let state: ProgramState = mask.start
   return {
     take(token) {
-      if (program.isDenied(state, token)) return false
-      state = program.next(state, token)
+      if (mask.isDenied(state, token)) return false
+      state = mask.next(state, token)
       return true
     },
   }
@@ -121,31 +128,45 @@ const DISGUISES: Record<string, (ch: string) => string> = {
 }
 const kinds = Object.keys(DISGUISES)
 
+/** Leet leaves at least one letter as it is. */
+function toLeet(phrase: string, letters: string[]): void {
+  const keep = random.below(phrase.length)
+  if (!/[a-z]/.test(phrase.charAt(keep))) return
+  phrase.split('').forEach((ch, i) => {
+    if (i !== keep && LEET[ch] !== undefined && random.below(2) === 0)
+      letters[i] = random.pick([...LEET[ch]])
+  })
+}
+
+/** A separator in every gap, or, as `split` takes it in long phrases, in any. */
+function spaced(phrase: string, letters: readonly string[], isSplit: boolean): string {
+  return letters
+    .map((letter, i) => {
+      const isGap = i > 0 && phrase[i] !== ' ' && phrase[i - 1] !== ' '
+      const isWanted = isGap && (!isSplit || random.below(2) === 0)
+      return isWanted ? `${random.pick([' ', '.', '-', '_'])}${letter}` : letter
+    })
+    .join('')
+}
+
+const isLong = (phrase: string): boolean => phrase.replaceAll(' ', '').length >= 8
+
 function disguise(phrase: string): string {
   const chosen = kinds.filter(() => random.below(2) === 0)
   const letters = [...phrase].map(
     (ch) => DISGUISES[random.pick(chosen.length > 0 ? chosen : kinds)]?.(ch) ?? ch,
   )
-  if (random.below(3) === 0) {
-    // Leet leaves at least one letter as it is.
-    const keep = random.below(phrase.length)
-    phrase.split('').forEach((ch, i) => {
-      if (
-        i !== keep &&
-        /[a-z]/.test(phrase.charAt(keep)) &&
-        LEET[ch] !== undefined &&
-        random.below(2) === 0
-      )
-        letters[i] = random.pick([...LEET[ch]])
-    })
-  }
+  if (random.below(3) === 0) toLeet(phrase, letters)
   if (random.below(4) > 0) return letters.join('')
-  const separator = random.pick([' ', '.', '-', '_'])
-  return letters
-    .map((letter, i) =>
-      i === 0 || phrase[i] === ' ' || phrase[i - 1] === ' ' ? letter : `${separator}${letter}`,
-    )
-    .join('')
+  return spaced(phrase, letters, isLong(phrase) && random.below(2) === 0)
+}
+
+/** The phrase disguised in what one fold sees through and nothing else. */
+function disguiseBy(fold: Fold, phrase: string): string {
+  const letters = [...phrase].map((ch) => DISGUISES[fold]?.(ch) ?? ch)
+  if (fold === 'leet') toLeet(phrase, letters)
+  if (fold === 'spacing') return spaced(phrase, letters, false)
+  return fold === 'split' && isLong(phrase) ? spaced(phrase, letters, true) : letters.join('')
 }
 
 let violations = 0
@@ -163,6 +184,21 @@ for (let i = 0; i < VARIANTS; i++) {
   if (passes(createBaseline())) baseline++
 }
 
+const alone: Record<string, number> = {}
+for (const fold of FOLDS) {
+  const mask = compile([fold])
+  alone[fold] = 0
+  for (let i = 0; i < ALONE; i++) {
+    const text = `${random.pick(['', ' ', '("'])}${disguiseBy(fold, phrases[i % phrases.length] ?? '')}! `
+    const walk = createWalk(mask)
+    if (segment(text).every((token) => walk.take(token))) {
+      alone[fold]++
+      if (leaks.length < 5) leaks.push(`${fold}: ${JSON.stringify(text)}`)
+    }
+  }
+}
+violations += Object.values(alone).reduce((a, b) => a + b, 0)
+
 const CLEAN =
   'the class will assess assets and pass a bass classic document on scunthorpe analysis cocktail titles therapist grape basement mass shuttle hello essex sussex dickens cumulative circumstance arsenal accumulate button rapeseed peacock hancock matsushita penistone lightwater swank assistant compass embarrass saturday sextant account interest rate fund bank is 455 euro 1 5'.split(
     ' ',
@@ -179,8 +215,9 @@ for (let i = 0; i < CLEAN_WORDS; i += 20) {
 
 const out = {
   vocabulary: name,
-  variants: VARIANTS,
+  variants: VARIANTS + ALONE * FOLDS.length,
   violations,
+  violations_alone: alone,
   false_denials: falseDenials,
   clean_words: CLEAN_WORDS,
   baseline_violations: baseline,
