@@ -139,7 +139,7 @@ function toLeet(phrase: string, letters: string[]): void {
 }
 
 /** A separator in every gap, or, as `split` takes it in long phrases, in any. */
-function spaced(phrase: string, letters: readonly string[], isSplit: boolean): string {
+function spaceOut(phrase: string, letters: readonly string[], isSplit: boolean): string {
   return letters
     .map((letter, i) => {
       const isGap = i > 0 && phrase[i] !== ' ' && phrase[i - 1] !== ' '
@@ -158,15 +158,15 @@ function disguise(phrase: string): string {
   )
   if (random.below(3) === 0) toLeet(phrase, letters)
   if (random.below(4) > 0) return letters.join('')
-  return spaced(phrase, letters, isLong(phrase) && random.below(2) === 0)
+  return spaceOut(phrase, letters, isLong(phrase) && random.below(2) === 0)
 }
 
 /** The phrase disguised in what one fold sees through and nothing else. */
 function disguiseBy(fold: Fold, phrase: string): string {
   const letters = [...phrase].map((ch) => DISGUISES[fold]?.(ch) ?? ch)
   if (fold === 'leet') toLeet(phrase, letters)
-  if (fold === 'spacing') return spaced(phrase, letters, false)
-  return fold === 'split' && isLong(phrase) ? spaced(phrase, letters, true) : letters.join('')
+  if (fold === 'spacing') return spaceOut(phrase, letters, false)
+  return fold === 'split' && isLong(phrase) ? spaceOut(phrase, letters, true) : letters.join('')
 }
 
 let violations = 0

@@ -141,7 +141,7 @@ function mismatches(): number {
 }
 
 type PluginFigures = { plugin_apply_us_p50: number | null; dense_us_p50: number | null }
-function plugin(program: TokenProgram): PluginFigures {
+function plugin(measured: TokenProgram): PluginFigures {
   const root = resolve(import.meta.dirname, '../..')
   const python = process.env['CHECKSTREAM_PYTHON'] ?? join(root, '.venv-vllm/bin/python')
   const none = { plugin_apply_us_p50: null, dense_us_p50: null }
@@ -151,7 +151,7 @@ function plugin(program: TokenProgram): PluginFigures {
   }
   const folder = mkdtempSync(join(tmpdir(), 'mask-'))
   try {
-    writeFileSync(join(folder, 'program'), program.blob)
+    writeFileSync(join(folder, 'program'), measured.blob)
     const script = join(import.meta.dirname, 'plugin_apply.py')
     const run = spawnSync(
       python,
