@@ -44,7 +44,11 @@ async function startPortkey(upstream: string): Promise<Other> {
   const child = spawn(
     process.execPath,
     [join(root, 'build/start-server.js'), `--port=${port}`, '--headless'],
-    { cwd: folder, stdio: 'ignore', env: { ...process.env, NODE_ENV: 'production' } },
+    {
+      cwd: folder,
+      stdio: 'ignore',
+      env: { ...process.env, NODE_ENV: 'production', TRUSTED_CUSTOM_HOSTS: '127.0.0.1' },
+    },
   )
   const running = await whenUp(child, `http://127.0.0.1:${port}`, '/')
   const headers = { 'x-portkey-provider': 'openai', 'x-portkey-custom-host': `${upstream}/v1` }
