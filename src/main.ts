@@ -97,7 +97,7 @@ export async function startSidecar<V extends PlaneVocabulary>(
       mode === 'sidecar'
         ? await openScorer(effective, (change) => logDrift(log, change))
         : undefined
-    const judges = kit.judges ?? (await openJudges(effective))
+    const judges = kit.judges ?? (await openJudges(effective, (change) => logDrift(log, change)))
     started.push(() => judges.close())
     const bound = createTenants({
       config: tenantsConfig,

@@ -2,6 +2,7 @@
  * Classifiers that run off the path, as the planes ask them: which registered names they answer for,
  * and a text's findings within a deadline. An answer that does not come is a finding too.
  */
+import type { DriftState, DriftWatch } from '../classifiers/drift.ts'
 import type { Finding } from '../model/finding.ts'
 import type { ClassifyResult, TextClassifier, Verdict } from '../model/verdict.ts'
 import { mask, TAGGED_TYPES } from '../pii/finding.ts'
@@ -14,6 +15,8 @@ export type Judging = {
   readonly classifier: TextClassifier
   readonly names: ReadonlyMap<string, string>
   readonly close?: () => Promise<void>
+  /** Told of the score of every text, where the site has calibrated the model. */
+  readonly drift?: DriftWatch
 }
 
 export class Judges {
@@ -38,11 +41,20 @@ export class Judges {
       [...one.names.values()].some((name) => names.has(name)),
     )
     const answers = await Promise.all(
-      asked.map(async (one) =>
-        toFindings(one, names, text, await one.classifier.classify(text, options)),
-      ),
+      asked.map(async (one) => {
+        const result = await one.classifier.classify(text, options)
+        if (result.kind === 'verdicts') {
+          for (const { label, probability } of result.verdicts)
+            one.drift?.record(label, probability)
+        }
+        return toFindings(one, names, text, result)
+      }),
     )
     return answers.flat()
+  }
+
+  drift(): readonly DriftState[] {
+    return this.#judging.flatMap(({ drift }) => drift?.states() ?? [])
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 /** Opens the classifiers that the configuration names, from the registry beside the program. */
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { EffectiveConfig } from '../config/layers.ts'
 import { DriftWatch, type DriftChange } from '../classifiers/drift.ts'
 import { openEncoder } from '../classifiers/encoder-hub.ts'
@@ -49,7 +49,10 @@ function watchOf(
 }
 
 /** Tier B: encoders in worker threads; `classifiers.workers: 0` runs none. */
-export async function openJudges({ config }: EffectiveConfig): Promise<Judges> {
+export async function openJudges(
+  { config }: EffectiveConfig,
+  changed: (change: DriftChange) => void,
+): Promise<Judges> {
   const { models, workers, over_budget: overBudget } = config.classifiers
   const { ingress, midstream } = config.guardrails
   const judging: Judging[] = []
@@ -57,7 +60,9 @@ export async function openJudges({ config }: EffectiveConfig): Promise<Judges> {
   const open = async (folder: ModelFolder, names: Judging['names']): Promise<void> => {
     const name = [...names.values()].join(' ')
     const classifier = await openEncoder(folder, { name, workers, overBudget })
-    judging.push({ classifier, names, close: () => classifier.close() })
+    const drift = watchOf(folder, basename(folder.path), changed)
+    const watched = drift === undefined ? {} : { drift }
+    judging.push({ classifier, names, close: () => classifier.close(), ...watched })
   }
   const asked = [...models, ...ingress.classifiers, ...midstream.classifiers]
   try {

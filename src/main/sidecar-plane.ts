@@ -1,6 +1,7 @@
 /** Sidecar mode: the step plane, readiness by canary, and admission that pins programs. */
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { DriftState } from '../classifiers/drift.ts'
 import type { EngineView } from '../guard.ts'
 import type { EngineInfo } from '../model/engine.ts'
 import type { Walk } from '../playground/tokens.ts'
@@ -47,7 +48,7 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
     programs: () => plane.book.size,
     isReady: () => readiness.readiness().ready,
     site: parts.totals,
-    drift: () => parts.scorer?.drift() ?? [],
+    drift: () => driftOf(parts),
     scorer: () => parts.scorer?.budget,
   })
   let ticker: NodeJS.Timeout | undefined
@@ -84,7 +85,10 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
     stopMessage: (requestId) => stopMessage(plane, requestId),
     readiness: () => {
       const { ready, checks } = readiness.readiness()
-      return { ready, checks: [...checks, policyCheck(store.error), ...driftChecks(parts.scorer)] }
+      return {
+        ready,
+        checks: [...checks, policyCheck(store.error), ...driftChecks(driftOf(parts))],
+      }
     },
     proveMasks: () => readiness.run(),
     engines: () => plane.guard.engines(),
@@ -244,9 +248,14 @@ function createReadiness<V extends PlaneVocabulary>(
   })
 }
 
+/** Of the scorer inside the step and of the models off the path. */
+const driftOf = <V>({ scorer, inspection }: PlaneParts<V>): readonly DriftState[] => [
+  ...(scorer?.drift() ?? []),
+  ...inspection.judges.drift(),
+]
+
 /** Scores that moved do not make the sidecar unready: whoever calibrated it has to look. */
-function driftChecks(scorer: PlaneParts<never>['scorer']): readonly Check[] {
-  const states = scorer?.drift() ?? []
+function driftChecks(states: readonly DriftState[]): readonly Check[] {
   if (states.length === 0) return []
   const moved = states.filter(({ drifted }) => drifted).map(({ label }) => label)
   const detail =

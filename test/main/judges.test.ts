@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { calibrateHead } from '../../src/classifiers/calibration.ts'
+import { DriftWatch, type DriftChange } from '../../src/classifiers/drift.ts'
 import { Judges } from '../../src/main/judges.ts'
 import type { ClassifyResult } from '../../src/model/verdict.ts'
 import { chunkOf, completionOf, event, json, sse } from '../proxy/upstream.ts'
@@ -48,6 +50,25 @@ describe('Judges', () => {
         masked: '** ***** ******',
       },
     ])
+  })
+
+  it('tells the drift watch of its model what every text scored', async () => {
+    const benign = Array.from({ length: 1000 }, (_, i) => i / 1000)
+    const told: DriftChange[] = []
+    const heads = { risk: calibrateHead(benign, 0.01, 'test') }
+    const judges = new Judges([
+      {
+        classifier: {
+          classify: () =>
+            Promise.resolve({ kind: 'verdicts', verdicts: [verdict('risk', 'Please')] }),
+        },
+        names: new Map([['risk', 'risk']]),
+        drift: new DriftWatch('encoder', heads, (change) => told.push(change)),
+      },
+    ])
+    for (let i = 0; i < 400; i++) await judges.ask(new Set(['risk']), TEXT, OPTIONS)
+    expect(told).toMatchObject([{ model: 'encoder', label: 'risk', report: { drifted: true } }])
+    expect(judges.drift()).toMatchObject([{ model: 'encoder', drifted: true, seen: 400 }])
   })
 
   it('says once that a late tagger did not judge', async () => {
