@@ -37,6 +37,7 @@ const SUITES = [
   { name: 'spec', args: ['in_process.py', 'spec'], env: gpu ? {} : V2 },
   { name: 'adapt', args: ['adapt.py', ...(isRecorded ? ['record'] : [])] },
   { name: 'tools', args: ['tools.py'] },
+  { name: 'probe', args: ['probe.py', ...(isRecorded ? ['record'] : [])] },
   { name: 'tp', args: ['tensor_parallel.py'] },
   { name: 'e2e', args: ['end_to_end.py'] },
 ]

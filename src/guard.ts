@@ -119,6 +119,8 @@ export class Guard<P extends GuardPolicy> {
   /** Every token of the step, in order, to the session of its row. */
   #advance(seat: Seat<P>, step: Step, touched: Row<P>[], nowMs: number): void {
     const { slot, generation, position, token, state } = step
+    // One probe a row is sent; an engine that claims several is not listened to.
+    const probe = step.probe.length === slot.length ? step.probe : []
     for (let i = 0; i < slot.length; i++) {
       const row = seat.rows.find(slot[i] ?? 0, generation[i] ?? 0)
       if (row === undefined) {
@@ -135,6 +137,7 @@ export class Guard<P extends GuardPolicy> {
         const at = position[i] ?? 0
         // Apart from the token, so that watchers go back over text that is already shortened.
         if (at !== session.position) this.#incident(seat, row, session.seek(at), at)
+        row.probability = probe[i]
         const noticed = session.advance(at, token[i] ?? 0, state[i])
         if (noticed !== 0) this.#incident(seat, row, noticed, at)
       } catch {

@@ -19,7 +19,7 @@ import type { PlaneKit, ServingPlane } from './main/serving-plane.ts'
 import { readSitePolicies, readSiteSettings } from './main/site-files.ts'
 import type { InspectorParts } from './main/inspector.ts'
 import type { Judges } from './main/judges.ts'
-import { openJudges, openScorer } from './main/scorers.ts'
+import { openJudges, openProbe, openScorer } from './main/scorers.ts'
 import { createAccounts } from './main/service-accounts.ts'
 import { createTenants, lowers, readTenants } from './main/tenancy.ts'
 import type { Tenants } from './main/tenancy.ts'
@@ -131,6 +131,7 @@ export async function startSidecar<V extends PlaneVocabulary>(
             client,
             isObserved,
             scorer,
+            probe: openProbe(effective),
           })
         : createReactivePlane(shared)
     plane = serving

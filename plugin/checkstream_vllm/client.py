@@ -7,6 +7,7 @@ growing, jittered pauses; what was owed to the old one is dropped, because the r
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import queue
 import random
@@ -285,6 +286,11 @@ class Incoming:
         tokens = list(deny_set.token)
         self._client._emit(events.DenySet(deny_set.id, deny_set.invert, tokens))
 
+    def _probe(self, image: Any) -> None:
+        if hashlib.sha256(image.data).digest() != image.digest:
+            raise RuntimeError("probe: its bytes are not those of its digest")
+        self._client._emit(events.ProbeReady(image.data))
+
     def _directives(self, directives: Any) -> None:
         if directives.rows:
             self._client._emit(events.told(directives))
@@ -322,6 +328,9 @@ def step_message(parcel: Parcel) -> bytes:
         step.position.extend(_plain(entries.position))
         step.token.extend(_plain(entries.token))
         step.state.extend(_plain(entries.state))
+    if parcel.entries and all(len(entries.probe) for entries in parcel.entries):
+        for entries in parcel.entries:
+            step.probe.extend(_plain(entries.probe))
     for slot, generation, position in parcel.closed:
         step.closed.add(slot=slot, generation=generation, final_position=position)
     step.monotonic_us = time.monotonic_ns() // 1_000

@@ -7,17 +7,20 @@ meets the other ranks, and says what a row may not do beyond its program.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from . import edit
 from .batch import Row
+from .blob import Ints
 from .directive import DenySets, Said, apply_rule
-from .events import Attached, DenySet, Event
+from .events import Attached, DenySet, Event, ProbeReady
 from .guard import Guard, without_force
 from .identity import parse_request
 from .opened import opened_message
+from .probe import WATCH, Probe, Scores, parse_probe
 from .track import Track, catch_up, start_over
 from .worker import Worker
 
@@ -44,6 +47,9 @@ class Core:
         self._placeholders = placeholders
         self._penalised_before = read is not None
         self._read = read or (lambda row: (row.prompt or (), row.output))
+        self.probe: Probe | None = None
+        self.scores = Scores()
+        self._device = device
         self._sets = DenySets(worker.width, device)
         self._link = worker.link
         self._step = 0
@@ -71,6 +77,8 @@ class Core:
         """Reads what the rows have generated and tells the sidecar."""
         entries = self.track.read()
         if self._link is not None:
+            if self.probe is not None:
+                entries = [replace(some, probe=self.scores.of(some.slot)) for some in entries]
             self._link.report(entries, self.guard.report_state)
             if ends_step:
                 self._link.end_step(self.awaits)
@@ -85,6 +93,19 @@ class Core:
             if arrived:
                 late = self._hear(arrived)
         return self._admit() if self.fresh else [], late
+
+    def judge(self, slots: Ints) -> None:
+        """The probe's scores of the logits rows, whose slots these are, for the next report."""
+        hidden = WATCH.take()
+        if self.probe is None or hidden is None:
+            return
+        if hidden.shape[-1] != self.probe.width:
+            # Fitted for another model: refused once, and rows go on without scores.
+            width, self.probe, WATCH.wanted = self.probe.width, None, False
+            self.stats.note(ValueError(f"probe: {width} wide, the model {hidden.shape[-1]}"))
+        elif hidden.shape[0] == len(slots):
+            ours = slots >= 0
+            self.scores.put(slots[ours], self.probe.score(hidden)[ours])
 
     def doomed(self) -> list[Row]:
         """Rows that nobody can judge and that therefore end."""
@@ -124,6 +145,9 @@ class Core:
         for event in arrived:
             if isinstance(event, DenySet):
                 self._sets.add(event)
+            elif isinstance(event, ProbeReady):
+                self.probe = Probe(parse_probe(event.data), self._device)
+                WATCH.wanted = True
         again = self.guard.apply(arrived, rows)
         began = []
         for row in live if again else ():

@@ -80,11 +80,18 @@ class DenySet:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeReady:
+    """A probe that is whole; its width is checked where the hidden states are."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     rules: tuple[Rule, ...]
 
 
-Event = Terms | ProgramReady | Bound | Attached | Detached | Failing | DenySet | Told
+Event = Terms | ProgramReady | Bound | Attached | Detached | Failing | DenySet | ProbeReady | Told
 
 
 def terms(welcome: Any) -> Terms:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from . import breaker, events
@@ -52,7 +53,7 @@ class Link:
         with self._lock:
             for some in entries:
                 state = some.state if with_state else ()
-                kept = Entries(some.slot, some.generation, some.position, some.token, state)
+                kept = replace(some, state=state)
                 self._outbox.add(kept, now)
 
     def end_step(self, awaited: bool) -> None:

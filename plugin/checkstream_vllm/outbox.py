@@ -15,13 +15,14 @@ Numbers = Any
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """Tokens of one engine step. Parallel; `state` may be empty."""
+    """Tokens of one engine step. Parallel; `state` and `probe` may be empty."""
 
     slot: Numbers
     generation: Numbers
     position: Numbers
     token: Numbers
     state: Numbers
+    probe: Numbers = ()
 
 
 @dataclass(slots=True)

@@ -43,6 +43,7 @@ class V1:
         self._moved = True
         self._index: dict[int, int] = {}
         self._where: Ints = np.empty(0, dtype=np.int64)
+        self._slots: Ints = np.empty(0, dtype=np.int64)
         self._spent = 0.0
         self._touched = time.monotonic()
         if worker.link is not None:
@@ -123,7 +124,10 @@ class V1:
             self._index = {row.slot: index for index, row in self._batch.rows.items()}
             rows = core.track.rows
             self._where = np.array([self._index[row.slot] for row in rows], dtype=np.int64)
+            self._slots = np.full(len(logits), -1, dtype=np.int64)
+            self._slots[self._where] = core.track.slot
         self._mask(logits)
+        core.judge(self._slots)
 
     def _mask(self, logits: torch.Tensor) -> None:
         core, width = self._core, self._worker.width

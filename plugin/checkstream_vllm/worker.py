@@ -141,6 +141,20 @@ def _attach(
     return link
 
 
+def _watch_hidden_states(vllm_config: Any) -> bool:
+    """Wraps the model's class for the probe; False where vLLM does not say which class it is."""
+    from .probe import WATCH
+
+    try:
+        from vllm.model_executor.model_loader.utils import get_model_architecture
+
+        WATCH.wrap(get_model_architecture(vllm_config.model_config)[0])
+    except Exception as error:  # private to vLLM: without it there is no probe, and all else works
+        log.info("checkstream: no probe in this engine: %s", error)
+        return False
+    return True
+
+
 _CLIENTS: list[Any] = []
 
 
@@ -163,6 +177,8 @@ def _hello(
     capabilities = ["adapt", "force", "stop", "deny", "prompt_tokens"]
     if getattr(vllm_config, "speculative_config", None) is not None:
         capabilities.append("speculative")
+    if runner == "v1" and _watch_hidden_states(vllm_config):
+        capabilities.append("probe")
     served = getattr(vllm_config.model_config, "served_model_name", None)
     name = served[0] if isinstance(served, list) and served else served
 

@@ -42,6 +42,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       return (argv) => runCalibrate(argv, readVersion())
     },
   },
+  probe: {
+    summary: "fit a probe on a model's own hidden states",
+    load: async () => (await import('./probe-cli.ts')).runProbe,
+  },
   watch: {
     summary: 'the live view in a terminal',
     load: async () => (await import('../watch/watch-cli.ts')).runWatch,

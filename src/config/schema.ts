@@ -153,8 +153,10 @@ const model = z.union([
 ])
 
 const classifiers = z.strictObject({
-  /** Score the model's own hidden states; no probe can be fitted yet, so text is judged, and said so. */
+  /** Score the model's own hidden states where a probe is fitted; text otherwise. */
   embedding_mode: z.boolean().default(false),
+  /** A file of `checkstream probe fit`; empty = none is fitted. */
+  probe: path.default(''),
   models: z.array(model).max(64).default([]),
   workers: count(1, 0, 64),
   /** A model past the time of its tier: shown only, or what it is asked counts as late. */

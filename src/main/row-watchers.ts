@@ -11,13 +11,14 @@ import type { Score } from '../policy/risk.ts'
 import { createPolicyScanner } from '../policy/scan.ts'
 import type { PolicyScanner } from '../policy/scan.ts'
 import type { Row, Watcher } from '../session/row.ts'
-import type { ScoredRow, ScorerHub } from './scorer-hub.ts'
+import type { ScoreSource } from './score-source.ts'
 import type { SitePolicy } from './site-policies.ts'
 
 type Report = (findings: readonly Finding[]) => void
 
 export type WatcherParts = {
-  readonly scorer: ScorerHub | undefined
+  /** The streaming scorer and the engine's probe, as far as there are any. */
+  readonly sources: readonly ScoreSource<unknown>[]
   /** Follows tool calls; undefined when they are not followed in the engine. */
   readonly calls: () => Watcher | undefined
 }
@@ -25,18 +26,17 @@ export type WatcherParts = {
 export function createWatchers(
   row: Row<SitePolicy>,
   report: Report,
-  { scorer, calls }: WatcherParts,
+  { sources, calls }: WatcherParts,
 ): readonly Watcher[] {
   const { compiled } = row.policy
-  const levels = new Levels(compiled, scorer !== undefined && readsScores(compiled, scorer))
+  const heard = sources.filter((source) => readsScores(compiled, source))
+  const levels = new Levels(compiled, heard.length > 0)
   const watchers: Watcher[] = []
   if (reads(compiled, 'match')) watchers.push(new TextWatcher(row, levels))
   if (reads(compiled, 'pii')) watchers.push(new PiiWatcher(row))
   const turns = turnsOf(compiled)
   if (turns.length > 0) watchers.push(new TurnWatcher(row, turns))
-  if (scorer !== undefined && levels.isScored) {
-    watchers.push(new ScoreWatcher(row, report, scorer, levels))
-  }
+  for (const source of heard) watchers.push(new ScoreWatcher(row, report, source, levels))
   const called = compiled.needs.tool ? calls() : undefined
   if (called !== undefined) watchers.push(called)
   return watchers
@@ -52,7 +52,7 @@ function reads(policy: CompiledPolicy, kind: Leaf['kind']): boolean {
   )
 }
 
-function readsScores(policy: CompiledPolicy, scorer: ScorerHub): boolean {
+function readsScores(policy: CompiledPolicy, scorer: ScoreSource<unknown>): boolean {
   const known = new Set(scorer.names.map(({ name }) => name))
   return policy.rules.some(
     (rule) => rule.phases.has('step') && rule.models.some((model) => known.has(model)),
@@ -192,21 +192,21 @@ class PiiWatcher implements Watcher {
   }
 }
 
-class ScoreWatcher implements Watcher {
+class ScoreWatcher<H> implements Watcher {
   readonly #row: Row<SitePolicy>
   readonly #report: Report
-  readonly #hub: ScorerHub
+  readonly #hub: ScoreSource<H>
   readonly #levels: Levels
   /** Highest probability told per classifier, so that a verdict is told when it is news. */
   readonly #told = new Map<string, number>()
   /** Of classifiers that a `count` counts: judgements that are still told, after one that held. */
   readonly #counting = new Map<string, number>()
-  #scored: ScoredRow
+  #scored: H
   #bytes = 0
   /** Of the last judged token, over all classifiers. */
   #highest = 0
 
-  constructor(row: Row<SitePolicy>, report: Report, hub: ScorerHub, levels: Levels) {
+  constructor(row: Row<SitePolicy>, report: Report, hub: ScoreSource<H>, levels: Levels) {
     this.#row = row
     this.#report = report
     this.#hub = hub
@@ -218,7 +218,7 @@ class ScoreWatcher implements Watcher {
     const { text } = this.#row.session
     const bytes = text.bytesFrom(this.#bytes)
     this.#bytes = text.length
-    this.#hub.feed(this.#scored, bytes, this.#row.position)
+    this.#hub.feed(this.#scored, bytes, this.#row.position, this.#row.probability)
     return []
   }
 
@@ -242,7 +242,7 @@ class ScoreWatcher implements Watcher {
     return this.#hub.settled(this.#scored)
   }
 
-  #open(): ScoredRow {
+  #open(): H {
     return this.#hub.open({
       scores: (position, scores) => this.#hear(position, scores),
       failed: () => this.#report(this.#hub.names.map(({ name }) => unjudged(name))),

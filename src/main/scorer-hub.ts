@@ -5,17 +5,7 @@
 import type { DriftState, DriftWatch } from '../classifiers/drift.ts'
 import { BudgetGate, type OverBudget } from '../classifiers/registry.ts'
 import type { StreamScorer } from '../model/verdict.ts'
-import type { Score } from '../policy/risk.ts'
-
-/** Which registered name a label of the model answers for. */
-export type ScorerNames = readonly { readonly name: string; readonly label: string }[]
-
-export type Scored = {
-  /** What the classifiers say of the text up to `position`. */
-  readonly scores: (position: number, scores: readonly Score[]) => void
-  /** The scorer failed; it is not asked again for this row. */
-  readonly failed: () => void
-}
+import type { Scored, ScorerNames, ScoreSource } from './score-source.ts'
 
 export class ScoredRow {
   readonly listener: Scored
@@ -41,7 +31,7 @@ export type ScorerOptions = {
   readonly overBudget?: OverBudget
 }
 
-export class ScorerHub {
+export class ScorerHub implements ScoreSource<ScoredRow> {
   readonly names: ScorerNames
   readonly #drift: DriftWatch | undefined
   readonly #gate: BudgetGate

@@ -5,6 +5,8 @@ import { DriftWatch, type DriftChange } from '../classifiers/drift.ts'
 import { openEncoder } from '../classifiers/encoder-hub.ts'
 import { loadModelFolder, openRegistered, readRegistry } from '../classifiers/models-file.ts'
 import type { ModelFolder } from '../classifiers/models-file.ts'
+import { readProbe } from '../classifiers/probe-file.ts'
+import type { ProbeImage } from '../classifiers/probe-file.ts'
 import { servable } from '../classifiers/registry.ts'
 import { openStreamScorer } from '../classifiers/stream-onnx.ts'
 import { GuardError } from '../model/errors.ts'
@@ -36,6 +38,12 @@ export async function openScorer(
     ...(drift === undefined ? {} : { drift }),
     overBudget: config.classifiers.over_budget,
   })
+}
+
+/** The probe that engines get; undefined when none is configured. Throws `model_invalid`. */
+export function openProbe({ config }: EffectiveConfig): ProbeImage | undefined {
+  const { embedding_mode, probe } = config.classifiers
+  return embedding_mode && probe !== '' ? readProbe(probe) : undefined
 }
 
 /** A calibration that came with the model is of public sets and says nothing about this traffic. */

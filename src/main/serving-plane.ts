@@ -15,6 +15,7 @@ import type { EngineClient } from './ask-http.ts'
 import type { InspectorParts } from './inspector.ts'
 import type { Judges } from './judges.ts'
 import type { PolicyStore } from './policy-store.ts'
+import type { ProbeImage } from '../classifiers/probe-file.ts'
 import type { ScorerHub } from './scorer-hub.ts'
 import type { Tenancy } from './tenancy.ts'
 
@@ -77,6 +78,8 @@ export type PlaneParts<V> = {
   readonly bannedTokens: readonly number[]
   /** Scores every token; undefined when no model is configured. */
   readonly scorer: ScorerHub | undefined
+  /** Sent to every engine that can evaluate it. */
+  readonly probe: ProbeImage | undefined
 }
 
 /** Programs and vocabularies: from automata in the product, simple ones in tests. */

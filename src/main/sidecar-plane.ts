@@ -17,6 +17,8 @@ import { runCanary } from './canary.ts'
 import { createInspector } from './inspector.ts'
 import { ReadinessWatch } from './readiness.ts'
 import { createDecide } from './row-decisions.ts'
+import { ProbeSource } from './probe-source.ts'
+import type { ScoreSource } from './score-source.ts'
 import { createWatchers } from './row-watchers.ts'
 import type { Explained, PlaneParts, ServingPlane } from './serving-plane.ts'
 import type { SitePolicy } from './site-policies.ts'
@@ -154,7 +156,7 @@ function createPlane<V extends PlaneVocabulary>(
   sites: ReadonlyMap<string, ToolSite>,
   programFailed: () => void,
 ): Plane<V> {
-  const { effective, kit, log, store, observe, isObserved, scorer, bannedTokens } = parts
+  const { effective, kit, log, store, observe, isObserved, scorer, probe, bannedTokens } = parts
   const { vllm } = effective.config
   const isFollowed = vllm.callbacks.includes('on_tool_call')
   const calls = (row: Row<SitePolicy>, { vocabularyDigest, model }: EngineInfo) => {
@@ -163,6 +165,10 @@ function createPlane<V extends PlaneVocabulary>(
     const site = sites.get(row.session.opened.requestId)
     return watchCalls(row, { site, format: formatOf(vllm.tool_format, model), lookup, observe })
   }
+  const sources: readonly ScoreSource<unknown>[] = [
+    ...(scorer === undefined ? [] : [scorer]),
+    ...(probe === undefined ? [] : [new ProbeSource(probe)]),
+  ]
   const plane: Plane<V> = createStepPlane<SitePolicy, V>({
     socket: { path: vllm.socket, mode: Number.parseInt(vllm.socket_mode, 8) },
     welcome: {
@@ -184,7 +190,7 @@ function createPlane<V extends PlaneVocabulary>(
       nowMs: () => Date.now(),
     }),
     watch: (row, report, engine) =>
-      createWatchers(row, report, { scorer, calls: () => calls(row, engine) }),
+      createWatchers(row, report, { sources, calls: () => calls(row, engine) }),
     observe,
     isObserved,
     door: createDoorLog(log, () => performance.now()),
@@ -195,6 +201,7 @@ function createPlane<V extends PlaneVocabulary>(
       programFailed()
       log.error({ error: error.message }, 'a program was not compiled; the old one stays')
     },
+    probe,
     bounds: { engines: vllm.max_engines, rows: vllm.max_rows },
     limits: {
       sessions: vllm.max_sessions,

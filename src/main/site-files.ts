@@ -2,7 +2,7 @@
 import { loadBannedTokens } from '../config/file.ts'
 import type { EffectiveConfig } from '../config/layers.ts'
 import { GuardError } from '../model/errors.ts'
-import { CLASSIFIERS, PII, classifierName } from '../policy/names.ts'
+import { CLASSIFIERS, PII, PROBE, classifierName } from '../policy/names.ts'
 import { readCalibrations } from './calibrations.ts'
 import { MODELS } from './scorers.ts'
 import { readPolicyFiles } from '../policy/file.ts'
@@ -22,7 +22,7 @@ export function readSitePolicies({ config, origins }: EffectiveConfig): readonly
 }
 
 const NO_PROBE =
-  'classifiers.embedding_mode: no probe is fitted for this model, so its text is judged instead'
+  'classifiers.embedding_mode: no probe is fitted (classifiers.probe), so its text is judged instead'
 
 export function readSiteSettings(
   effective: EffectiveConfig,
@@ -51,9 +51,10 @@ export function readSiteSettings(
       preventive.enabled && enabled
         ? { risk_threshold, safe_mode, classifiers: scored }
         : undefined,
-    classifiers: [...new Set([...CLASSIFIERS, ...names])],
+    classifiers: [...new Set([...CLASSIFIERS, PROBE, ...names])],
     calibration: scored.length === 0 ? {} : readCalibrations(MODELS, scored),
   }
-  const told = config.classifiers.embedding_mode ? [...warnings, NO_PROBE] : warnings
+  const { embedding_mode, probe } = config.classifiers
+  const told = embedding_mode && probe === '' ? [...warnings, NO_PROBE] : warnings
   return { settings, bannedTokens: settings.isMasking ? tokenIds : [], warnings: told }
 }

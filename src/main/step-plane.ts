@@ -21,7 +21,7 @@ import { DEFAULT_BOUNDS } from '../step/bounds.ts'
 import type { StepBounds } from '../step/bounds.ts'
 import type { WelcomeSettings } from '../step/conversation.ts'
 import { createStepServer } from '../step/grpc.ts'
-import type { StepServer, StepServerEvent } from '../step/grpc.ts'
+import type { StepServer, StepServerEvent, StepServerParts } from '../step/grpc.ts'
 
 export type StepPolicy = GuardPolicy & { readonly bans: readonly Ban[] }
 export type PlaneVocabulary = TokenBytes & { readonly digest: string }
@@ -41,6 +41,7 @@ export type StepPlaneParts<P extends StepPolicy, V extends PlaneVocabulary> = {
   readonly compile: (bans: readonly Ban[], vocabulary: V) => Promise<ProgramImage>
   readonly load: (image: ProgramImage) => LoadedProgram
   readonly programFailed: (error: GuardError) => void
+  readonly probe?: StepServerParts['probe'] | undefined
   readonly bounds?: Partial<StepBounds>
   readonly limits?: Partial<GuardLimits>
 }
@@ -95,6 +96,7 @@ export function createStepPlane<P extends StepPolicy, V extends PlaneVocabulary>
   const server = createStepServer({
     bounds: { ...DEFAULT_BOUNDS, ...parts.bounds },
     welcome: parts.welcome,
+    probe: parts.probe,
     vocabularies: {
       find: (engine) => shelf.find(engine),
       intake: (engine) => shelf.intake(engine),

@@ -21,6 +21,9 @@ const ALIASES: Readonly<Record<string, string>> = {
   jailbreak: 'prompt_injection',
 }
 
+/** The name of a probe on the model's own hidden states. */
+export const PROBE = 'probe'
+
 /** Classifier that answers for PII findings too. */
 export const PII = 'pii_detector'
 /** Types of personal data that only its model finds. */

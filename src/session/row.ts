@@ -54,6 +54,8 @@ export class Row<P> {
   /** Number of the step that touched the row last, so that it is judged once per step. */
   touchedBy = -1
   isClosed = false
+  /** Of the engine's probe, 0 to 1, for the newest token; undefined while it reports none. */
+  probability: number | undefined
   /** What the policy's rules want, before it is steered. */
   ruled: Directive = ALLOW
   steer: Steer | undefined

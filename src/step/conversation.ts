@@ -56,6 +56,8 @@ export type ConversationParts = {
   readonly programs: (engine: EngineInfo, changed: (set: ProgramSet) => void) => () => void
   /** Takes a seat at the guard; throws `overloaded` when there is none left. */
   readonly seat: (engine: EngineInfo, push: (rows: readonly RowDirective[]) => void) => EngineSeat
+  /** For engines that can evaluate one. */
+  readonly probe?: { readonly digest: string; readonly data: Uint8Array } | undefined
   readonly send: (message: WireSidecarMessage) => void
   readonly sendAll: (messages: Iterable<WireSidecarMessage>) => void
 }
@@ -133,6 +135,11 @@ export class Conversation {
     this.#programs = new EnginePrograms(engine.heldPrograms)
     this.#phase = 'open'
     this.#parts.send(this.#welcome(!known))
+    const { probe } = this.#parts
+    if (probe !== undefined && engine.capabilities.includes('probe')) {
+      const digest = Buffer.from(probe.digest, 'hex')
+      this.#parts.send({ probe: { digest, data: probe.data } })
+    }
     if (known) this.#subscribe(engine)
     else this.#intake = this.#parts.vocabularies.intake(engine)
   }

@@ -119,5 +119,6 @@ function roughBytes(message: WireSidecarMessage): number {
   }
   if ('denySet' in message) return 16 + 4 * message.denySet.token.length
   if ('program' in message) return 64 + message.program.data.length
+  if ('probe' in message) return 64 + message.probe.data.length
   return 256
 }

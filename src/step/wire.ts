@@ -158,4 +158,5 @@ export type WireSidecarMessage =
   | {
       readonly directives: { readonly sequence: number; readonly rows: readonly WireRowDirective[] }
     }
+  | { readonly probe: { readonly digest: Uint8Array; readonly data: Uint8Array } }
   | { readonly drain: { readonly graceMs: number; readonly reason: string } }

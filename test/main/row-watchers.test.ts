@@ -48,7 +48,7 @@ function rowOf(yaml: string) {
   })
   const row = new Row(session, policy, undefined, 0)
   row.watchers = createWatchers(row, () => undefined, {
-    scorer: undefined,
+    sources: [],
     calls: () => undefined,
   })
   const say = (text: string): Finding[] =>

@@ -176,9 +176,13 @@ def main():
     enforced.stop()
     close(llm)
     if "record" in sys.argv:
-        at = {"date": date.today().isoformat(), "cpu": cpu(), "python": platform.python_version()}
-        path = ROOT / "test/bench/record/adapt.json"
-        path.write_text(json.dumps({**at, **found["record"]}, indent=2) + "\n")
+        record("adapt", found["record"])
+
+
+def record(name, figures):
+    at = {"date": date.today().isoformat(), "cpu": cpu(), "python": platform.python_version()}
+    path = ROOT / f"test/bench/record/{name}.json"
+    path.write_text(json.dumps({**at, **figures}, indent=2) + "\n")
 
 
 def cpu():

@@ -20,7 +20,8 @@ def free_port():
 class Serving:
     """Sockets, configuration and logs lie in `folder`: step.sock, vllm.sock, decisions.jsonl."""
 
-    def __init__(self, folder, bans=(), policies=None, on_failure="resident"):
+    def __init__(self, folder, bans=(), policies=None, on_failure="resident", **more):
+        self.more = more
         self.folder = Path(folder)
         self.step, self.engine = self.folder / "step.sock", self.folder / "vllm.sock"
         self.decisions = self.folder / "decisions.jsonl"
@@ -45,6 +46,7 @@ class Serving:
             "cache": {"path": str(self.folder / "cache")},
             "telemetry": {"log_level": "warn", "decisions": str(self.decisions)},
         }
+        document |= self.more
         (self.folder / "config.yaml").write_text(json.dumps(document))
 
     def start(self, timeout_s=120):
