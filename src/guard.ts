@@ -13,7 +13,7 @@ import type {
   ProgramStatus,
   StepOutcome,
 } from './model/engine.ts'
-import type { GuardEvent } from './model/event.ts'
+import type { GuardEvent, TextAt } from './model/event.ts'
 import type { Finding, RequestContext } from './model/finding.ts'
 import type { Opened, SamplingParameters, Step } from './model/step.ts'
 import { countStep, createCounters } from './session/counters.ts'
@@ -196,8 +196,8 @@ export class Guard<P extends GuardPolicy> {
     row.entry?.tell({ kind: 'decision', child, position, decision })
     const { firings } = decision
     if (firings.length === 0) return
-    const textOf = (): string => row.text()
-    this.#parts.observe({ kind: 'decision', requestId, position, firings, tookUs, textOf })
+    const textAt: TextAt = (start, end) => row.text().slice(start, end)
+    this.#parts.observe({ kind: 'decision', requestId, position, firings, tookUs, textAt })
   }
 
   #direct(seat: Seat<P>, row: Row<P>, directive: Directive): void {

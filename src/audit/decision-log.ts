@@ -7,6 +7,7 @@
  */
 import { createHmac } from 'node:crypto'
 import type { RuleFiring } from '../model/decision.ts'
+import type { TextAt } from '../model/event.ts'
 
 export const EVIDENCE = ['offsets', 'full'] as const
 export type EvidenceMode = (typeof EVIDENCE)[number]
@@ -20,8 +21,7 @@ export type DecisionFacts = {
   readonly position: number
   /** Time that the decision took, in microseconds, where it was measured. */
   readonly tookUs?: number
-  /** The text that the spans are of, while it is at hand. */
-  readonly text?: string
+  readonly textAt?: TextAt
 }
 
 export type DecisionRecord = {
@@ -71,7 +71,7 @@ export function decisionRecord(
   options: RecordOptions,
 ): DecisionRecord {
   const { span, regulation, score, category, severity, message, to } = firing
-  const said = span === undefined ? undefined : facts.text?.slice(span[0], span[1])
+  const said = span === undefined ? undefined : facts.textAt?.(span[0], span[1])
   const committed =
     said === undefined || options.salt === undefined
       ? undefined

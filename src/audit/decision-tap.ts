@@ -34,7 +34,7 @@ export function createDecisionTap(parts: TapParts): (event: GuardEvent) => void 
       if (oldest !== undefined) open.delete(oldest)
     } else if (event.kind === 'closed') open.delete(event.requestId)
     else if (event.kind === 'decision') {
-      const { requestId, position, tookUs, textOf } = event
+      const { requestId, position, tookUs, textAt } = event
       const asked = event.asked ?? open.get(requestId) ?? NOBODY
       const time = new Date(parts.now()).toISOString()
       const facts = {
@@ -42,7 +42,7 @@ export function createDecisionTap(parts: TapParts): (event: GuardEvent) => void 
         requestId,
         position,
         ...(tookUs === undefined ? {} : { tookUs }),
-        ...(textOf === undefined ? {} : { text: textOf() }),
+        ...(textAt === undefined ? {} : { textAt }),
       }
       for (const firing of event.firings) {
         const record = decisionRecord(firing, facts, time, parts.options)

@@ -5,7 +5,8 @@
 import { compileAutomaton } from '../automata/automaton.ts'
 import { createTextScanner } from '../automata/scan.ts'
 import type { Automaton } from '../automata/automaton.ts'
-import type { RuleFiring, TextEffect } from '../model/decision.ts'
+import type { TextEffect } from '../model/decision.ts'
+import type { TextAt } from '../model/event.ts'
 import type { Finding } from '../model/finding.ts'
 import { createPiiScanner } from '../pii/scanner.ts'
 import { ChannelDecider, Told } from '../policy/channel.ts'
@@ -27,6 +28,8 @@ import { createBodyTransform, createStreamTransform } from '../stream/transform.
 import type { GuardTransform, Later } from '../stream/transform.ts'
 import type { CallDesk } from './call-desk.ts'
 import type { Judges } from './judges.ts'
+import { stopwatch } from './observe-firings.ts'
+import type { ObserveFirings } from './observe-firings.ts'
 import { modelsOf } from './policy-reads.ts'
 import type { SitePolicy } from './site-policies.ts'
 
@@ -47,8 +50,7 @@ export type AnswerGuardParts = {
     readonly deadlineMs: number
   }
   readonly calls: CallDesk
-  /** Told of firings. Must not throw. */
-  readonly observe: (firings: readonly RuleFiring[]) => void
+  readonly observe: ObserveFirings
 }
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -108,20 +110,20 @@ function toLater({ policy, judging, calls }: AnswerGuardParts): Later {
 function toOptions(parts: AnswerGuardParts): StreamOptions {
   const { policy, body, dialect, calls } = parts
   const { compiled } = policy
-  const deciders = new Map<string, (findings: readonly Finding[]) => TextDecision>()
+  const deciders = new Map<string, Decider>()
   const format = body['response_format'] as { readonly type?: unknown } | null | undefined
   const streamOptions = body['stream_options'] as { readonly include_usage?: unknown } | null
   return {
     dialect,
     scan: () => createScan(policy, parts.notices.length > 0),
     ...(compiled.needs.pii ? { pii: () => createPiiScanner() } : {}),
-    decide: (findings, channel) => {
+    decide: (findings, channel, textAt) => {
       let known = deciders.get(channel.key)
       if (known === undefined) {
         known = createDecider(parts, channel)
         deciders.set(channel.key, known)
       }
-      return known(findings)
+      return known(findings, textAt)
     },
     ...(compiled.needs.tool ? { decideCall: calls.decide } : {}),
     holdbackTokens: parts.holdbackTokens,
@@ -141,10 +143,12 @@ const TURN = 'checkstream:turn'
 const SITE = 'banned_tokens['
 const REMOVED = '[removed]'
 
+type Decider = (findings: readonly Finding[], textAt: TextAt) => TextDecision
+
 function createDecider(
   { policy, context, notices, observe }: AnswerGuardParts,
   channel: ChannelName,
-): (findings: readonly Finding[]) => TextDecision {
+): Decider {
   const { compiled } = policy
   let length = 0
   const at = (phase: 'midstream' | 'egress'): DecideContext => ({
@@ -156,7 +160,8 @@ function createDecider(
   const midstream = new ChannelDecider(compiled, () => at('midstream'))
   const egress = new ChannelDecider(compiled, () => at('egress'))
   const told = new Told()
-  return (findings) => {
+  return (findings, textAt) => {
+    const took = stopwatch()
     for (const finding of findings) if ('end' in finding) length = Math.max(length, finding.end)
     const asked = findings.filter((finding) => !isOurs(finding))
     const first = midstream.decide(asked)
@@ -171,7 +176,7 @@ function createDecider(
       ...findings.flatMap(removeOurs),
     ].filter((effect) => effect.kind !== 'inject' || isSpoken)
     const firings = told.firings([...first.firings, ...last.firings])
-    if (firings.length > 0) observe(firings)
+    if (firings.length > 0) observe(firings, { tookUs: took(), textAt })
     return { effects: told.effects(effects), firings }
   }
 }

@@ -17,6 +17,8 @@ import { findingsIn, readsText } from './policy-reads.ts'
 
 export type CallJudgement = {
   readonly firings: readonly RuleFiring[]
+  /** Arguments as rules read them: what the spans of firings are of. */
+  readonly read: string
   /** Said in place of the call; undefined: it may be made. */
   readonly blocked: string | undefined
   /** Arguments as they may go. */
@@ -42,6 +44,7 @@ export function judgeCall(
   const steps = [sections.stepUp, ruled.stepUp].filter((step) => step !== undefined)
   return {
     firings: [...sections.firings, ...ruled.firings],
+    read: own.arguments,
     blocked: sections.blocked ?? ruled.blocked,
     arguments: ruled.arguments,
     stepUp: steps.toSorted((a, b) => a.expiresMs - b.expiresMs)[0],
@@ -49,8 +52,9 @@ export function judgeCall(
 }
 
 type Facts = Parameters<typeof judgeCall>[2]
+type Judged = Omit<CallJudgement, 'read'>
 
-function judgeSections(policy: CompiledPolicy, call: Call, { rules, tools }: Facts): CallJudgement {
+function judgeSections(policy: CompiledPolicy, call: Call, { rules, tools }: Facts): Judged {
   const firings: RuleFiring[] = []
   let blocked: string | undefined
   let text = call.arguments
@@ -97,7 +101,7 @@ function judgeRules(
   { name, arguments: text }: Call,
   { rules, tools }: Facts,
   verdicts: readonly Finding[],
-): CallJudgement {
+): Judged {
   const seen = { name, arguments: text, complete: true, start: 0, end: text.length }
   const scanned = readsText(policy, 'tool') ? findingsIn(policy, text) : []
   const findings: Finding[] = [{ kind: 'tool', ...seen }, ...scanned, ...verdicts]

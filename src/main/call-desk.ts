@@ -2,7 +2,7 @@
  * The tool calls of one answer: decided when they are whole, held while a classifier or a person is
  * asked. Every wait is bounded: classifiers by their deadline, persons by the rule's expiry.
  */
-import type { RuleFiring } from '../model/decision.ts'
+import type { TextAt } from '../model/event.ts'
 import type { Finding } from '../model/finding.ts'
 import type { CompiledPolicy, DecideContext } from '../policy/compiled.ts'
 import type { CallOutcome, CallText } from '../stream/guard-options.ts'
@@ -11,6 +11,8 @@ import { judgeCall } from './call-decisions.ts'
 import type { CallJudgement } from './call-decisions.ts'
 import type { ToolContext } from '../tools/decide.ts'
 import type { Conversation } from './conversation.ts'
+import { stopwatch } from './observe-firings.ts'
+import type { ObserveFirings } from './observe-firings.ts'
 import { modelsOf } from './policy-reads.ts'
 
 export type CallDeskParts = {
@@ -23,8 +25,7 @@ export type CallDeskParts = {
   /** Asks a person. Resolves once: answered, expired, or refused at the bound. */
   readonly approve: (call: CallText, stepUp: StepUp) => Promise<Answer>
   readonly commit: (value: string) => string
-  /** Told of firings. Must not throw. */
-  readonly observe: (firings: readonly RuleFiring[]) => void
+  readonly observe: ObserveFirings
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -56,9 +57,12 @@ export function createCallDesk(parts: CallDeskParts): CallDesk {
   })
 
   const judge = (call: CallText, verdicts: readonly Finding[]): CallJudgement => {
+    const took = stopwatch()
     const tools = facts()
     const judgement = judgeCall(policy, call, { rules: parts.context, tools }, verdicts)
-    if (judgement.firings.length > 0) parts.observe(judgement.firings)
+    const { firings, read } = judgement
+    const textAt: TextAt = (start, end) => read.slice(start, end)
+    if (firings.length > 0) parts.observe(firings, { tookUs: took(), textAt })
     // A call that waits counts from now on: two calls may not share one turn.
     if (judgement.blocked === undefined) made.push({ name: call.name, atMs: tools.nowMs })
     return judgement

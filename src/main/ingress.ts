@@ -16,6 +16,8 @@ import { checkIngress } from '../stream/ingress-guard.ts'
 import type { IngressResult } from '../stream/ingress-guard.ts'
 import type { DialectName } from '../stream/guard-options.ts'
 import type { Judges } from './judges.ts'
+import { stopwatch } from './observe-firings.ts'
+import type { ObserveFirings } from './observe-firings.ts'
 import { modelsOf } from './policy-reads.ts'
 
 export type IngressParts = {
@@ -35,6 +37,7 @@ export type IngressRequest = {
   readonly body: Body
   readonly pieces: readonly IngressPiece[]
   readonly context: DecideContext
+  readonly observe: ObserveFirings
 }
 
 /** Texts looked at in one request; past it the request is refused. */
@@ -64,7 +67,7 @@ const CODE = 'content_policy_violation'
 const TOO_MANY: Problem = { status: 400, message: `more than ${MAX_TEXTS} texts in one request` }
 
 function inspect(
-  { policy, dialect, body, pieces, context }: IngressRequest,
+  { policy, dialect, body, pieces, context, observe }: IngressRequest,
   verdicts: (piece: IngressPiece) => readonly Finding[],
 ): Inspected {
   const result = checkIngress(
@@ -72,8 +75,10 @@ function inspect(
       dialect,
       scan: () => createPolicyScanner(policy),
       ...(policy.needs.pii ? { pii: () => createPiiScanner() } : {}),
-      decide: (findings) => {
+      decide: (findings, _, textAt) => {
+        const took = stopwatch()
         const { text, firings } = decide(policy, findings, { ...context, phase: 'ingress' })
+        if (firings.length > 0) observe(firings, { tookUs: took(), textAt })
         return { effects: text, firings }
       },
       verdicts,

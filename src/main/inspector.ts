@@ -1,5 +1,4 @@
 /** The text side of admission: ingress rules now, the guard of the answer for later. */
-import type { RuleFiring } from '../model/decision.ts'
 import type { GuardEvent } from '../model/event.ts'
 import type { DecideContext } from '../policy/compiled.ts'
 import type { Admission, AdmissionRequest } from '../proxy/parts.ts'
@@ -12,6 +11,7 @@ import { createConversations } from './conversation.ts'
 import { DIALECTS } from './dialect-names.ts'
 import { createIngress } from './ingress.ts'
 import type { Judges } from './judges.ts'
+import type { ObserveFirings } from './observe-firings.ts'
 import { told } from './told-headers.ts'
 import type { Tenancy } from './tenancy.ts'
 import { toolSite } from './tool-site.ts'
@@ -57,14 +57,11 @@ export function createInspector(parts: InspectorParts): Inspect {
     const { tenant } = tenancy
     const context = contextOf(request, tenancy, conversation.agent)
     const asked = { tenant, policy: policy.name, model: context.model, revision: policy.digest }
-    const observe = (firings: readonly RuleFiring[]): void => {
-      if (firings.length === 0) return
-      parts.observe({ kind: 'decision', requestId, position: 0, firings, asked })
-    }
+    const observe: ObserveFirings = (firings, of) =>
+      parts.observe({ kind: 'decision', requestId, position: 0, firings, asked, ...of })
     const inspected = parts.checksRequests
-      ? await ingress({ policy: policy.compiled, dialect, body, pieces, context })
+      ? await ingress({ policy: policy.compiled, dialect, body, pieces, context, observe })
       : undefined
-    observe(inspected?.firings ?? [])
     if (inspected?.problem !== undefined) return { kind: 'deny', problem: inspected.problem }
     const calls = createCallDesk({
       policy: policy.compiled,

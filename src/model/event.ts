@@ -9,6 +9,12 @@ export type Asked = {
   readonly revision: string
 }
 
+/**
+ * What stands at a span of the text that a firing is about; undefined when it is kept no longer. A
+ * function, so that it goes to no wire by itself.
+ */
+export type TextAt = (start: number, end: number) => string | undefined
+
 export type GuardEvent =
   | {
       readonly kind: 'opened'
@@ -38,8 +44,7 @@ export type GuardEvent =
       readonly firings: readonly RuleFiring[]
       /** Time that the decision took, in microseconds, where it was measured. */
       readonly tookUs?: number
-      /** The text that the spans are of: a function, so that it goes to no wire by itself. */
-      readonly textOf?: () => string
+      readonly textAt?: TextAt
       /** Who asked, where no `opened` says so: at ingress, and without an engine of ours. */
       readonly asked?: Asked
     }

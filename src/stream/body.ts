@@ -234,7 +234,7 @@ class BodyGuard implements OpenBody {
   }
 
   #decideOne({ channel, piece, start }: Span, finding: Finding, from: number): void {
-    const decision = this.#options.decide([finding], channel.name)
+    const decision = this.#options.decide([finding], channel.name, channel.textAt)
     let stop: Extract<TextEffect, { kind: 'stop' }> | undefined
     for (const effect of decision.effects) {
       if (effect.kind === 'redact') channel.redact(effect.start, effect.end, effect.with)

@@ -1,5 +1,6 @@
 /** What the guard of one response is given: how to read, what to scan with, who decides, the bounds. */
 import type { RuleFiring, TextEffect } from '../model/decision.ts'
+import type { TextAt } from '../model/event.ts'
 import type { Finding } from '../model/finding.ts'
 import type { ChannelName, Usage } from './dialect.ts'
 import type { Window } from './windows.ts'
@@ -100,7 +101,11 @@ export type StreamOptions = {
   readonly scan?: (channel: ChannelName) => TextScan<PhraseMatch> | undefined
   readonly pii?: (channel: ChannelName) => TextScan<PiiMatch> | undefined
   /** Called in the order of the text, with new findings of one channel. Must not throw. */
-  readonly decide: (findings: readonly Finding[], channel: ChannelName) => TextDecision
+  readonly decide: (
+    findings: readonly Finding[],
+    channel: ChannelName,
+    textAt: TextAt,
+  ) => TextDecision
   /** Present: every call is held until it is whole and decided. */
   readonly decideCall?: (call: CallText) => CallOutcome
   readonly judge?: Judge

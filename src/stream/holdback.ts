@@ -62,6 +62,10 @@ export class Channel {
     return this.textFrom + this.text.length
   }
 
+  /** What stands at a span of the decoded text; undefined when part of it was forgotten. */
+  readonly textAt = (start: number, end: number): string | undefined =>
+    start < this.textFrom ? undefined : this.text.slice(start - this.textFrom, end - this.textFrom)
+
   push(raw: string): readonly Finding[] {
     this.length += raw.length
     const decoded = this.#json === undefined ? raw : this.#json.push(raw)

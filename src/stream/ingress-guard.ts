@@ -4,6 +4,7 @@
  * prompt belongs to whoever wrote it.
  */
 import type { RuleFiring, TextEffect } from '../model/decision.ts'
+import type { TextAt } from '../model/event.ts'
 import type { Finding } from '../model/finding.ts'
 import { type JsonEdit, editJson } from '../tools/json-edit.ts'
 import type { JsonObject } from './dialect.ts'
@@ -16,7 +17,11 @@ export type IngressOptions = {
   readonly scan?: (piece: IngressPiece) => TextScan<PhraseMatch> | undefined
   readonly pii?: (piece: IngressPiece) => TextScan<PiiMatch> | undefined
   /** Asked once for every text, with everything that was found in it, also when that is nothing. */
-  readonly decide: (findings: readonly Finding[], piece: IngressPiece) => TextDecision
+  readonly decide: (
+    findings: readonly Finding[],
+    piece: IngressPiece,
+    textAt: TextAt,
+  ) => TextDecision
   /** What classifiers said of a text. */
   readonly verdicts?: (piece: IngressPiece) => readonly Finding[]
 }
@@ -86,7 +91,7 @@ function checkPiece(options: IngressOptions, piece: IngressPiece): Checked {
   )
   const scanned = [...channel.push(piece.text), ...channel.end()]
   const found = [...scanned, ...(verdicts?.(piece) ?? [])]
-  const { effects, firings } = options.decide(found, piece)
+  const { effects, firings } = options.decide(found, piece, channel.textAt)
   const notices = effects.filter((effect) => effect.kind === 'inject')
   const stop = effects.find((effect) => effect.kind === 'stop')
   if (stop !== undefined) return { text: piece.text, stop, firings, notices }

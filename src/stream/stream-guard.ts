@@ -320,7 +320,7 @@ class Guard implements StreamGuard {
   }
 
   #decideOne(channel: Channel, finding: Finding, start: number): void {
-    const decision = this.#options.decide([finding], channel.name)
+    const decision = this.#options.decide([finding], channel.name, channel.textAt)
     let isLate = false
     let stop: Extract<TextEffect, { kind: 'stop' }> | undefined
     for (const effect of decision.effects) {

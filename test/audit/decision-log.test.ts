@@ -23,7 +23,7 @@ const facts = {
   model: 'm',
   position: 12,
   tookUs: 7,
-  text: 'the secret is out',
+  textAt: (start: number, end: number) => 'the secret is out'.slice(start, end),
 }
 const salt = new Uint8Array([1, 2, 3])
 const time = '2026-01-01T00:00:00.000Z'
@@ -123,9 +123,9 @@ describe('createDecisionTap', () => {
       options: { evidence: 'offsets', salt },
     })
     const asked = { tenant: 'acme', policy: 'p', model: 'm', revision: 'r' }
-    const textOf = () => 'a secret word of the client'
+    const textAt = (start: number, end: number) => 'a secret word of the client'.slice(start, end)
     const firings = [{ ...firing, span: [2, 8] as const }]
-    observe({ kind: 'decision', requestId: 'q', position: 0, firings, asked, textOf, tookUs: 12 })
+    observe({ kind: 'decision', requestId: 'q', position: 0, firings, asked, textAt, tookUs: 12 })
     expect(records[0]).toMatchObject({ ...asked, took_us: 12, span: [2, 8] })
     expect(records[0]?.commitment).toMatch(/^hmac-sha256:/)
     expect(JSON.stringify(records)).not.toContain('secret')

@@ -3,6 +3,7 @@ import { chooseStopToken } from '../../src/main/stop-token.ts'
 import { runCanary } from '../../src/main/canary.ts'
 import { judgeCall } from '../../src/main/call-decisions.ts'
 import { createIngress } from '../../src/main/ingress.ts'
+import type { ObserveFirings } from '../../src/main/observe-firings.ts'
 import { Judges } from '../../src/main/judges.ts'
 import { readIngress } from '../../src/stream/ingress.ts'
 import { Taint } from '../../src/tools/taint.ts'
@@ -57,8 +58,13 @@ describe('runCanary', () => {
 describe('createIngress', () => {
   const ingress = createIngress({ judges: new Judges([]), deadlineMs: 10 })
   const dialect = 'openai-chat'
+  const told: unknown[] = []
+  const observe: ObserveFirings = (firings, { tookUs, textAt }) => {
+    for (const { span = [0, 0] as const } of firings)
+      told.push([textAt(...span), Number.isInteger(tookUs)])
+  }
   const inspect = async (body: Record<string, unknown>) =>
-    ingress({ policy, dialect, body, pieces: readIngress(dialect, body), context })
+    ingress({ policy, dialect, body, pieces: readIngress(dialect, body), context, observe })
 
   const policy = compile(`  - name: cards
     phase: ingress
@@ -84,6 +90,7 @@ describe('createIngress', () => {
         { role: 'user', content: [{ type: 'text', text: 'The [gone] is x' }] },
       ],
     })
+    expect(told).toEqual([['secret word', true]])
     expect((await inspect({ messages: [] })).body).toBeUndefined()
   })
 })
