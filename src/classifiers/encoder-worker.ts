@@ -135,7 +135,7 @@ class Encoder {
   }
 
   #scores({ words, windows }: Job, values: ReadonlyMap<Window, Float32Array>): WorkerAnswer {
-    const { labels, activation, kind } = this.#config
+    const { labels, activation, kind, sharesOdds } = this.#config
     const judged: { start: number; end: number; values: Float32Array }[] = []
     for (const window of windows) {
       const logits = values.get(window) ?? new Float32Array(0)
@@ -148,7 +148,7 @@ class Encoder {
       }
     }
     invariant(words.length > 0 || windows.length === 0, 'windows without words')
-    const scores = kind === 'token' ? spansOf(labels, judged) : bestOf(labels, judged)
+    const scores = kind === 'token' ? spansOf(labels, judged) : bestOf(labels, judged, sharesOdds)
     return { kind: 'scores', scores }
   }
 

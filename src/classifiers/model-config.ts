@@ -30,6 +30,8 @@ export type ModelConfig =
       readonly overlapTokens: number
       /** File with names of emoji, for vocabularies that know none. */
       readonly emoji?: string
+      /** A text's odds are its best window's divided by the number of windows. */
+      readonly sharesOdds: boolean
     }
 
 const streamSchema = z.strictObject({
@@ -67,6 +69,7 @@ const hfSchema = z.object({
       window_tokens: z.int().min(8).max(8192),
       overlap_tokens: z.int().min(0),
       emoji: z.string().optional(),
+      share_odds: z.boolean().optional(),
     })
     .optional(),
 })
@@ -119,6 +122,7 @@ function fromHuggingFace(config: z.infer<typeof hfSchema>): ModelConfig {
     activation: multi ? 'sigmoid' : 'softmax',
     windowTokens: window,
     overlapTokens: config.checkstream?.overlap_tokens ?? Math.floor(window / 4),
+    sharesOdds: config.checkstream?.share_odds ?? false,
     ...(config.checkstream?.emoji === undefined ? {} : { emoji: config.checkstream.emoji }),
   }
 }

@@ -25,15 +25,25 @@ export function probabilities(
 
 type Judged = { readonly start: number; readonly end: number; readonly values: Float32Array }
 
-/** The highest probability of each label over all windows, and that window's span. */
-export function bestOf(labels: readonly string[], windows: readonly Judged[]): Score[] {
+/**
+ * The highest probability of each label over all windows, and that window's span. `sharesOdds`: the
+ * odds are divided by the number of windows, because the highest of many is high by chance alone
+ * (Bonferroni), and a long honest prompt would be called an attack for its length.
+ */
+export function bestOf(
+  labels: readonly string[],
+  windows: readonly Judged[],
+  sharesOdds = false,
+): Score[] {
+  const shares = sharesOdds ? Math.max(1, windows.length) : 1
   return labels.map((label, k) => {
     let best: Score = { label, probability: 0, start: 0, end: 0 }
     for (const { start, end, values } of windows) {
       const probability = values[k] ?? 0
       if (probability > best.probability) best = { label, probability, start, end }
     }
-    return best
+    const p = best.probability
+    return shares === 1 ? best : { ...best, probability: p / (p + shares * (1 - p)) }
   })
 }
 

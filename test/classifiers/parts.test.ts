@@ -116,6 +116,18 @@ describe('scores', () => {
     ])
   })
 
+  it('divides the odds of the best window by the number of windows when told to', () => {
+    const windows = [0.5, 0.9, 0.2].map((p, i) => ({
+      start: i,
+      end: i + 1,
+      values: Float32Array.of(p),
+    }))
+    const [best] = bestOf(['a'], windows, true)
+    expect(best?.probability).toBeCloseTo(9 / 3 / (1 + 9 / 3), 5)
+    expect(best?.start).toBe(1)
+    expect(bestOf(['a'], windows.slice(1, 2), true)[0]?.probability).toBeCloseTo(0.9, 5)
+  })
+
   it('joins neighbouring words of one entity', () => {
     const word = (start: number, ...values: number[]) => ({
       start,
