@@ -148,7 +148,9 @@ def main():
     close(llm)
     serving.stop()
     if "record" in sys.argv:
-        record("probe", {**found.pop("facts"), **found})
+        facts = {k: v for k, v in found.pop("facts").items() if k != "out"}
+        numbers = {"auroc": float(facts["auroc"]), "texts": int(facts["texts"])}
+        record("probe", {**facts, **numbers, "examples": int(facts["examples"]), **found})
 
 
 if __name__ == "__main__":
