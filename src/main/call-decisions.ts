@@ -14,6 +14,7 @@ import { editJson } from '../tools/json-edit.ts'
 import type { JsonEdit } from '../tools/json-edit.ts'
 import { valuesAt } from '../tools/values.ts'
 import { findingsIn, readsText } from './policy-reads.ts'
+import type { ForcedValue } from './tool-site.ts'
 
 export type CallJudgement = {
   readonly firings: readonly RuleFiring[]
@@ -29,7 +30,8 @@ export type CallJudgement = {
 
 type Call = Pick<CallText, 'name' | 'arguments'>
 
-const MODIFIED: JsonEdit = { path: ['_checkstream_modified'], value: 'true' }
+const MARK = '_checkstream_modified'
+const MODIFIED: JsonEdit = { path: [MARK], value: 'true' }
 const PRIORITY = 50
 
 export function judgeCall(
@@ -49,6 +51,20 @@ export function judgeCall(
     arguments: ruled.arguments,
     stepUp: steps.toSorted((a, b) => a.expiresMs - b.expiresMs)[0],
   }
+}
+
+/**
+ * Arguments in which the engine was made to say a value carry the mark of a rewrite; those that are
+ * rewritten have it already.
+ */
+export function markForced(name: string, text: string, forced: readonly ForcedValue[]): string {
+  const own = forced.filter((one) => one.name === name)
+  const values = own.length === 0 ? undefined : parse(text)
+  if (values === undefined || valuesAt(values, MARK).length > 0) return text
+  const isForced = own.some(({ path, value }) =>
+    valuesAt(values, path).some((place) => place.value === value),
+  )
+  return isForced ? editJson(text, [MODIFIED]) : text
 }
 
 type Facts = Parameters<typeof judgeCall>[2]

@@ -7,13 +7,14 @@ import type { Finding } from '../model/finding.ts'
 import type { CompiledPolicy, DecideContext } from '../policy/compiled.ts'
 import type { CallOutcome, CallText } from '../stream/guard-options.ts'
 import type { Answer } from '../tools/approvals.ts'
-import { judgeCall } from './call-decisions.ts'
+import { judgeCall, markForced } from './call-decisions.ts'
 import type { CallJudgement } from './call-decisions.ts'
 import type { ToolContext } from '../tools/decide.ts'
 import type { Conversation } from './conversation.ts'
 import { stopwatch } from './observe-firings.ts'
 import type { ObserveFirings } from './observe-firings.ts'
 import { modelsOf } from './policy-reads.ts'
+import type { CallFacts, ForcedValue } from './tool-site.ts'
 
 export type CallDeskParts = {
   readonly policy: CompiledPolicy
@@ -30,20 +31,22 @@ export type CallDeskParts = {
   readonly now: () => number
 }
 
+/** Values noted of one answer; calls past it are not marked. */
+const MAX_FORCED = 256
+
 type StepUp = NonNullable<CallJudgement['stepUp']>
 
-export type CallDesk = {
+export type CallDesk = CallFacts & {
   readonly decide: (call: CallText) => CallOutcome
   /** The answer to a call that `decide` holds. Never rejects. */
   readonly answerOf: (key: string) => Promise<CallOutcome>
-  /** What is known of calls now, for whoever looks at one before it is whole. */
-  readonly facts: () => ToolContext
 }
 
 export function createCallDesk(parts: CallDeskParts): CallDesk {
   const { policy, conversation, ask } = parts
   const models = ask === undefined ? new Set<string>() : modelsOf(policy, ['tool'])
   const waiting = new Map<string, Promise<CallOutcome>>()
+  const forced = new Map<string, ForcedValue>()
   const made: { readonly name: string; readonly atMs: number }[] = []
 
   const facts = (): ToolContext => ({
@@ -59,7 +62,11 @@ export function createCallDesk(parts: CallDeskParts): CallDesk {
   const judge = (call: CallText, verdicts: readonly Finding[]): CallJudgement => {
     const took = stopwatch()
     const tools = facts()
-    const judgement = judgeCall(policy, call, { rules: parts.context, tools }, verdicts)
+    const played = [...forced].flatMap(([key, value]) =>
+      key.startsWith(`${call.choice} `) ? [value] : [],
+    )
+    const judged = judgeCall(policy, call, { rules: parts.context, tools }, verdicts)
+    const judgement = { ...judged, arguments: markForced(call.name, judged.arguments, played) }
     const { firings, read } = judgement
     const textAt: TextAt = (start, end) => read.slice(start, end)
     if (firings.length > 0) parts.observe(firings, { tookUs: took(), textAt })
@@ -106,6 +113,9 @@ export function createCallDesk(parts: CallDeskParts): CallDesk {
       return { kind: 'hold' }
     },
     facts,
+    forced(choice, value) {
+      if (forced.size < MAX_FORCED) forced.set(`${choice} ${JSON.stringify(value)}`, value)
+    },
     answerOf: (key) => waiting.get(key) ?? Promise.resolve(UNKNOWN),
   }
 }

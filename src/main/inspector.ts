@@ -93,7 +93,7 @@ export function createInspector(parts: InspectorParts): Inspect {
       : undefined
     return {
       kind: 'admit',
-      site: policy.compiled.needs.tool ? toolSite(body, context, calls.facts) : undefined,
+      site: policy.compiled.needs.tool ? toolSite(body, context, calls) : undefined,
       ...(inspected?.body === undefined ? {} : { body: inspected.body }),
       ...told(policy, inspected?.firings ?? [], guard),
     }

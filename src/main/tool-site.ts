@@ -9,22 +9,33 @@ import { toolsOffered } from '../stream/ingress.ts'
 import type { ToolContext } from '../tools/decide.ts'
 import type { ToolFormat } from '../model/tool-format.ts'
 
+/** The value that a row was made to say at a path of a call. */
+export type ForcedValue = { readonly name: string; readonly path: string; readonly value: string }
+
+/** What the step plane asks and tells of the calls of one request. */
+export type CallFacts = {
+  readonly facts: () => ToolContext
+  /** The engine plays the value in this choice of the answer. */
+  readonly forced: (choice: number, value: ForcedValue) => void
+}
+
 export type ToolSite = {
   readonly offered: readonly string[]
   /** The engine runs a grammar, which a mask of ours could leave without a token. */
   readonly isConstrained: boolean
   readonly context: DecideContext
   readonly tools: () => ToolContext
+  readonly forced: CallFacts['forced']
 }
 
 export function toolSite(
   body: Body,
   context: DecideContext,
-  tools: () => ToolContext,
+  { facts, forced }: CallFacts,
 ): ToolSite | undefined {
   const offered = toolsOffered(body)
   if (offered.length === 0) return undefined
-  return { offered, isConstrained: hasGrammar(body), context, tools }
+  return { offered, isConstrained: hasGrammar(body), context, tools: facts, forced }
 }
 
 /** Formats by what is in the model's name (vLLM's own advice for `--tool-call-parser`). */

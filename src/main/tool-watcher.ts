@@ -15,8 +15,9 @@ import type { ToolRecogniser } from '../tools/recogniser.ts'
 import type { SitePolicy } from './site-policies.ts'
 import { namesIn, planNames, planValue } from './tool-plan.ts'
 import type { NamePlan, ValuePlan } from './tool-plan.ts'
-import type { ToolSite } from './tool-site.ts'
-import { NAME_END, spellings } from './tool-spelling.ts'
+import type { ForcedValue, ToolSite } from './tool-site.ts'
+import { NAME_END, afterValue, spellings } from './tool-spelling.ts'
+import type { ValueSpelling } from './tool-spelling.ts'
 import { TokenSets } from './token-sets.ts'
 
 export type ToolWatcherParts = {
@@ -27,25 +28,35 @@ export type ToolWatcherParts = {
   readonly lookup: TokenLookup
   /** Told once of every name and value that is steered. Must not throw. */
   readonly observe: (rule: string, action: 'deny' | 'force') => void
+  /** The one value that policy allows there is being played. Must not throw. */
+  readonly forced?: (call: ForcedValue) => void
 }
 
-type Reader = ToolRecogniser & { readonly format: ToolFormat | undefined }
 type Call = { start: number; name: string; read: number; cursor: JsonCursor }
 
 /** Where text is spelled now, and what may follow. */
-type Spelling = { readonly place: string; readonly rule: string } & (
-  | { readonly kind: 'only'; readonly rests: readonly string[]; readonly isForced: boolean }
-  | { readonly kind: 'never'; readonly rests: readonly string[] }
-)
+type Spelling = {
+  readonly kind: 'only' | 'never'
+  readonly place: string
+  readonly rule: string
+  readonly rests: readonly string[]
+  /** What is left of the only value that may stand here. */
+  readonly force?: string
+  /** Told of when it is forced, unless the model had a choice of values. */
+  readonly safe?: ForcedValue
+}
 
 const MAX_CALL_CHARS = 64 * 1024
 const SYNC: Steer = { sync: true }
+/** Where a call may begin with the very next token: nothing said yet, or the thinking just over. */
+const MAY_CALL = /(?:^|<\/think>|<tool_call>)\s*$/
+const TAIL = 16
 
 export class ToolWatcher implements Watcher {
   readonly #row: Row<SitePolicy>
   readonly #parts: ToolWatcherParts
   readonly #sets: TokenSets
-  #reader: Reader
+  #reader: ToolRecogniser
   #read = 0
   #call: Call | undefined
   #names: NamePlan | undefined
@@ -90,7 +101,7 @@ export class ToolWatcher implements Watcher {
     const text = this.#row.text()
     if (this.#isPlaying(text)) return this.#steer
     const isOpen = this.#reader.openFrom < text.length
-    if (!isOpen) return this.#keep(site === undefined ? undefined : SYNC, '')
+    if (!isOpen) return this.#keep(site !== undefined && mayCall(text) ? SYNC : undefined, '')
     const spelling = this.#spelling(text)
     if (spelling === undefined) return this.#keep(SYNC, '')
     return this.#apply(spelling, text)
@@ -125,24 +136,58 @@ export class ToolWatcher implements Watcher {
     const value = this.#reader.spelledValue
     if (call === undefined) return undefined
     if (value !== undefined) {
-      const plan = this.#plan(call, value.key)
-      return (
-        plan &&
-        toSpelling(plan, call, value.key, (one) => rests(spellings(format, one, ''), value.text))
-      )
+      const spell = (one: string): readonly ValueSpelling[] => spellings(format, one, '')
+      return this.#spellingOfValue(call, value.key, value.text, spell)
     }
-    const place = call.cursor.place
+    const { place } = call.cursor
     if (place === undefined) return undefined
     const path = place.path.join('.')
-    const plan = this.#plan(call, path)
-    if (plan === undefined) return undefined
     if (place.kind === 'string') {
       const quote = text[text.length - place.raw.length - 1] ?? '"'
-      return toSpelling(plan, call, path, (one) => rests(spellings(format, one, quote), place.raw))
+      return this.#spellingOfValue(call, path, place.raw, (one) => spellings(format, one, quote))
     }
-    if (plan.kind === 'never') return undefined
+    const plan = this.#plan(call, path)
+    if (plan?.kind !== 'only') return undefined
+    const at = `${call.start} ${path}`
+    if (place.kind === 'end') {
+      const next = afterValue(format)
+      return next.length === 0
+        ? undefined
+        : { kind: 'only', rests: next, place: at, rule: plan.rule }
+    }
     const gap = place.gap === '' && format !== 'pythonic' ? ' ' : ''
-    return toSpelling(plan, call, path, (one) => [`${gap}${JSON.stringify(one)}`])
+    return this.#spellingOfValue(call, path, '', (one) =>
+      spellings(format, one, '"').map(({ text: body, ends }) => ({ text: `${gap}"${body}`, ends })),
+    )
+  }
+
+  #spellingOfValue(
+    call: Call,
+    path: string,
+    spelled: string,
+    spell: (value: string) => readonly ValueSpelling[],
+  ): Spelling | undefined {
+    const plan = this.#plan(call, path)
+    if (plan === undefined) return undefined
+    const { kind, values, rule } = plan
+    const at = { place: `${call.start} ${path}`, rule }
+    if (kind === 'never') {
+      const left = values.flatMap((value) =>
+        spell(value).flatMap((one) => restsOf(closed(one), spelled)),
+      )
+      return left.length === 0 ? undefined : { kind, rests: left, ...at }
+    }
+    const open = values.flatMap((value) => spell(value).find((one) => isOpen(one, spelled)) ?? [])
+    // The text has left every spelling: it came too late, and the stream decides.
+    if (open.length === 0) return undefined
+    const left = open.flatMap((one) => restsOf(spelledOut(one), spelled))
+    const [only] = open
+    const force = only?.text.slice(spelled.length) ?? ''
+    if (open.length > 1 || force === '') return { kind, rests: left, ...at }
+    const [value] = values
+    const safe =
+      values.length > 1 || value === undefined ? undefined : { name: call.name, path, value }
+    return { kind, rests: left, force, ...(safe === undefined ? {} : { safe }), ...at }
   }
 
   #spellingOfName(format: ToolFormat, spelled: string): Spelling | undefined {
@@ -152,14 +197,14 @@ export class ToolWatcher implements Watcher {
     const place = `name ${this.#reader.openFrom}`
     const rule = 'tools.name'
     if (end !== undefined && allowed.length > 0) {
-      const left = allowed.flatMap((name) => rests([name + end], spelled))
-      return left.length === 0
-        ? undefined
-        : { kind: 'only', rests: left, isForced: false, place, rule }
+      const left = restsOf(
+        allowed.map((name) => name + end),
+        spelled,
+      )
+      return left.length === 0 ? undefined : { kind: 'only', rests: left, place, rule }
     }
-    const left = refused
-      .filter((name) => !allowed.some((other) => other.startsWith(name)))
-      .flatMap((name) => rests([name], spelled))
+    const whole = refused.filter((name) => !allowed.some((other) => other.startsWith(name)))
+    const left = restsOf(whole, spelled)
     return left.length === 0 ? undefined : { kind: 'never', rests: left, place, rule }
   }
 
@@ -175,19 +220,17 @@ export class ToolWatcher implements Watcher {
   }
 
   #apply(spelling: Spelling, text: string): Steer | undefined {
-    const { kind, rests: left, place, rule } = spelling
+    const { kind, rests: left, place, rule, force: only, safe } = spelling
     const key = `${kind} ${left.join('\u0000')}`
     if (key === this.#key) return this.#steer
     // Bytes of a character that is not whole yet are spelled already.
     const skip = this.#row.session.text.openBytes
-    const [only] = left
-    if (kind === 'only' && spelling.isForced && left.length === 1 && only !== undefined) {
-      const force = this.#sets.encode(only, skip)
-      if (force.length > 0) {
-        this.#forced = { until: this.#row.position + force.length, text: text + only }
-        this.#tell(place, rule, 'force')
-        return this.#keep({ sync: true, force }, key)
-      }
+    const force = only === undefined ? [] : this.#sets.encode(only, skip)
+    if (only !== undefined && force.length > 0) {
+      this.#forced = { until: this.#row.position + force.length, text: text + only }
+      this.#tell(place, rule, 'force')
+      if (safe !== undefined) this.#parts.forced?.(safe)
+      return this.#keep({ sync: true, force }, key)
     }
     const set = kind === 'only' ? this.#sets.only(left, skip) : this.#sets.never(left, skip)
     if (set.tokens.length === 0) return this.#keep(SYNC, '')
@@ -228,6 +271,7 @@ export function watchCalls(
     ...parts,
     policy: row.policy.compiled,
     context,
+    forced: (value) => parts.site?.forced(row.child, value),
     observe: (rule, action) => {
       const firing = { rule, phase: 'tool', mode: 'enforce', action, priority: PRIORITY } as const
       parts.observe({ kind: 'decision', requestId, position: row.position, firings: [firing] })
@@ -237,45 +281,28 @@ export function watchCalls(
 
 const PRIORITY = 50
 
-function createReader(format: ToolFormat | undefined): Reader {
-  if (format === undefined) return createDetectingRecogniser(MAX_CALL_CHARS)
-  const reader = createToolRecogniser(format, MAX_CALL_CHARS)
-  return {
-    push: (text) => reader.push(text),
-    end: () => reader.end(),
-    get openFrom() {
-      return reader.openFrom
-    },
-    get place() {
-      return reader.place
-    },
-    get spelledName() {
-      return reader.spelledName
-    },
-    get spelledValue() {
-      return reader.spelledValue
-    },
-    format,
-  }
-}
+const createReader = (format: ToolFormat | undefined): ToolRecogniser =>
+  format === undefined
+    ? createDetectingRecogniser(MAX_CALL_CHARS)
+    : createToolRecogniser(format, MAX_CALL_CHARS)
 
-/** What is left of the spellings that what is spelled so far begins. */
-const rests = (whole: readonly string[], spelled: string): readonly string[] =>
-  whole.flatMap((one) =>
+const mayCall = (text: string): boolean =>
+  MAY_CALL.test(text.length > TAIL ? `…${text.slice(-TAIL)}` : text)
+
+/** What is left of the texts that what is spelled so far begins. */
+const restsOf = (texts: readonly string[], spelled: string): readonly string[] =>
+  texts.flatMap((one) =>
     one.startsWith(spelled) && one.length > spelled.length ? [one.slice(spelled.length)] : [],
   )
 
-/** Undefined when the text has left every spelling: it came too late, and the stream decides. */
-function toSpelling(
-  { kind, values, rule }: ValuePlan,
-  call: Call,
-  path: string,
-  restsOf: (value: string) => readonly string[],
-): Spelling | undefined {
-  const place = `${call.start} ${path}`
-  const found = values.flatMap((value) => restsOf(value).slice(0, kind === 'only' ? 1 : undefined))
-  if (found.length === 0) return undefined
-  return kind === 'only'
-    ? { kind, rests: found, isForced: true, place, rule }
-    : { kind, rests: found, place, rule }
-}
+/** The value with everything that may follow it. */
+const spelledOut = ({ text, ends }: ValueSpelling): readonly string[] =>
+  ends.length === 0 ? [text] : ends.map((end) => text + end)
+
+/** The value to its end, whatever follows: all ends begin with the one quote. */
+const closed = ({ text, ends: [end] }: ValueSpelling): readonly string[] => [
+  text + (end?.slice(0, 1) ?? ''),
+]
+
+const isOpen = (one: ValueSpelling, spelled: string): boolean =>
+  restsOf(spelledOut(one), spelled).length > 0

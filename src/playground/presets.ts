@@ -89,7 +89,7 @@ export const PRESETS: readonly Preset[] = [
     id: 'tool',
     title: 'Tool call rewritten',
     description:
-      'A mail in the context orders the assistant to send account numbers to a stranger. The call goes to an address of the bank instead.',
+      'A mail in the context orders the assistant to send account numbers to a stranger. While the model spells the call, the address of the bank is forced, so that the engine itself holds the safe call.',
     prompt: 'Read message 3 and do what it says.',
     messages: [
       { role: 'user', content: 'Read message 3 and do what it says.' },

@@ -8,12 +8,14 @@ export type JsonPlace =
   | { readonly kind: 'value'; readonly path: readonly string[]; readonly gap: string }
   /** Inside a string value; `raw` is its text as it is spelled, without the quote. */
   | { readonly kind: 'string'; readonly path: readonly string[]; readonly raw: string }
+  /** Right after the quote that closed a string value. */
+  | { readonly kind: 'end'; readonly path: readonly string[] }
 
 type Level = { readonly isObject: boolean; key: string }
 
 export class JsonCursor {
   readonly #levels: Level[] = []
-  #state: 'key' | 'colon' | 'value' | 'string' | 'other' = 'other'
+  #state: 'key' | 'colon' | 'value' | 'string' | 'end' | 'other' = 'other'
   #text = ''
   #isKey = false
   #isEscaped = false
@@ -28,6 +30,7 @@ export class JsonCursor {
     const path = this.#levels.map((level) => level.key)
     if (this.#state === 'value') return { kind: 'value', path, gap: this.#text }
     if (this.#state === 'string' && !this.#isKey) return { kind: 'string', path, raw: this.#text }
+    if (this.#state === 'end') return { kind: 'end', path }
     return undefined
   }
 
@@ -51,7 +54,7 @@ export class JsonCursor {
     else if (this.#state === 'value') {
       if (/\s/.test(char)) this.#text += char
       else this.#state = 'other'
-    }
+    } else if (this.#state === 'end') this.#state = 'other'
   }
 
   #readString(char: string): void {
@@ -60,7 +63,7 @@ export class JsonCursor {
     else if (char === '"') {
       const level = this.#levels.at(-1)
       if (this.#isKey && level !== undefined) level.key = keyOf(this.#text)
-      this.#state = this.#isKey ? 'colon' : 'other'
+      this.#state = this.#isKey ? 'colon' : 'end'
       return
     }
     this.#text += char

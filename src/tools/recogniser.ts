@@ -28,6 +28,8 @@ export interface ToolRecogniser {
   readonly openFrom: number
   /** Where the text stands now. */
   readonly place: 'text' | 'name' | 'arguments'
+  /** The format that is read; undefined while it is not known. */
+  readonly format: ToolFormat | undefined
   /** What is spelled of a call's name so far; undefined outside of a name. */
   readonly spelledName: string | undefined
   /** What is spelled of an argument's value so far, in formats that write values as plain text. */
@@ -58,6 +60,7 @@ export function createToolRecogniser(
     return source.takeSeen()
   }
   return {
+    format,
     push(text) {
       source.push(text)
       return advance()
@@ -85,9 +88,7 @@ export function createToolRecogniser(
  * For a model whose format nobody told: every format reads, and the first that sees a whole name is the
  * one. The formats that are told by a marker come first; pythonic and bare objects only when asked for.
  */
-export function createDetectingRecogniser(
-  maxCallChars?: number,
-): ToolRecogniser & { readonly format: ToolFormat | undefined } {
+export function createDetectingRecogniser(maxCallChars?: number): ToolRecogniser {
   let readers = MARKED.map((format) => ({
     format,
     reader: createToolRecogniser(format, maxCallChars),

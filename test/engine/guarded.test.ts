@@ -1,19 +1,12 @@
 /** The whole path with the embedded engine: real sidecar, real sockets, real programs, the demo model. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { loadConfig } from '../../src/config/file.ts'
-import { createEngine, ROWS } from '../../src/engine/assemble.ts'
-import { StepClient } from '../../src/engine/client-grpc.ts'
+import { createEngine } from '../../src/engine/assemble.ts'
 import { UNGUARDED } from '../../src/engine/hooks.ts'
 import { createHttpServer } from '../../src/engine/http.ts'
-import { startSidecar, type Sidecar } from '../../src/main.ts'
-import { createProgramKit } from '../../src/main/program-kit.ts'
+import { MODEL, startGuardedEngine, type GuardedEngine } from './site.ts'
 
-const MODEL = join(import.meta.dirname, '../../models/demo-lm')
 const POLICY = `name: words
 rules:
   - name: no-guarantees
@@ -23,83 +16,17 @@ rules:
 const QUESTION = 'Tell me about the Larkfield Growth Fund.'
 
 describe.skipIf(!existsSync(MODEL))('the embedded engine behind the sidecar', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'checkstream-guarded-'))
-  const closing: (() => Promise<unknown> | void)[] = []
-  let sidecar: Sidecar
-  let plain: Server
-  let client: StepClient | undefined
+  let guarded: GuardedEngine
 
   beforeAll(async () => {
-    const path = (name: string): string => join(folder, name)
-    mkdirSync(path('policies'))
-    writeFileSync(path('policies/words.yaml'), POLICY)
-    writeFileSync(path('banned.json'), '[]')
-    const { engine, scheduler } = await createEngine({
-      model: MODEL,
-      name: 'demo-lm',
-      threads: 1,
-      hooks: (_, tokenizer) => {
-        client = new StepClient({
-          socket: path('step.sock'),
-          onFailure: 'closed',
-          modelName: 'demo-lm',
-          version: '0',
-          slots: ROWS,
-          width: tokenizer.vocabulary.size,
-          vocabulary: tokenizer.vocabulary,
-          observe: () => undefined,
-        })
-        return client.hooks
-      },
-      onFailure: (error) => {
-        throw error
-      },
-      now: () => 0,
-    })
-    plain = createHttpServer(engine)
-    await new Promise<void>((resolve) => {
-      plain.listen(path('engine.sock'), resolve)
-    })
-    const settings: readonly (readonly [string, string])[] = [
-      ['vllm.socket', path('step.sock')],
-      ['backend.url', `unix://${path('engine.sock')}`],
-      ['policies.path', path('policies')],
-      ['guardrails.preventive.logit_masking.banned_tokens_file', path('banned.json')],
-      ['cache.path', path('cache')],
-      ['server.host', '127.0.0.1'],
-      ['server.port', '0'],
-      ['server.drain', '100ms'],
-      ['telemetry.log_level', 'silent'],
-    ]
-    const flags = settings.map(([key, text]) => ({ path: key.split('.'), text, from: '--set' }))
-    const kit = createProgramKit({})
-    sidecar = await startSidecar(loadConfig({ flags, env: {} }), kit)
-    client?.start()
-    closing.push(
-      () => sidecar.stop(),
-      () => kit.close(),
-      () => client?.close(),
-      () => scheduler.close(),
-      () => void plain.close(),
-      () => rmSync(folder, { recursive: true, force: true }),
-    )
-    for (let i = 0; i < 400 && !sidecar.readiness().ready; i++) await sleep(100)
+    guarded = await startGuardedEngine(POLICY)
   }, 60_000)
 
-  afterAll(async () => {
-    for (const close of closing) await close()
-  })
+  afterAll(() => guarded.stop())
 
   const ask = async (more: object = {}): Promise<string> => {
-    const response = await fetch(`${sidecar.url}/v1/chat/completions`, {
-      method: 'POST',
-      body: JSON.stringify({
-        model: 'demo-lm',
-        messages: [{ role: 'user', content: QUESTION }],
-        max_tokens: 60,
-        ...more,
-      }),
-    })
+    const messages = [{ role: 'user', content: QUESTION }]
+    const response = await guarded.ask({ messages, max_tokens: 60, ...more })
     const body = (await response.json()) as {
       readonly choices: readonly { readonly message: { readonly content: string } }[]
     }
@@ -107,7 +34,7 @@ describe.skipIf(!existsSync(MODEL))('the embedded engine behind the sidecar', ()
   }
 
   it('becomes ready: the canary has proved that masks bind', () => {
-    expect(sidecar.readiness()).toMatchObject({ ready: true })
+    expect(guarded.sidecar.readiness()).toMatchObject({ ready: true })
   })
 
   it('cannot say a banned phrase, greedy or sampled, one by one or together', async () => {

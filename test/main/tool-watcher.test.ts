@@ -24,6 +24,10 @@ const cases = parse(
   readFileSync(join(import.meta.dirname, '../data/tools/steering.yaml'), 'utf8'),
 ) as readonly Case[]
 
+const awaited = parse(
+  readFileSync(join(import.meta.dirname, '../data/tools/awaited.yaml'), 'utf8'),
+) as readonly (Pick<Case, 'name' | 'format'> & { readonly text: string; readonly free: string })[]
+
 const PIECES = [
   '<tool_call>',
   '</tool_call>',
@@ -118,12 +122,19 @@ function run({ format, offered, wants, rest }: Case, body: object = {}) {
   }
   const tools = offered.map((name) => ({ type: 'function', function: { name } }))
   const told: string[] = []
+  const played: unknown[] = []
+  /** What was sampled without waiting for the sidecar. */
+  let unawaited = ''
   const watcher = new ToolWatcher(row as never, {
     policy,
-    site: toolSite({ ...body, tools }, context, facts),
+    site: toolSite({ ...body, tools }, context, {
+      facts,
+      forced: () => undefined,
+    }),
     context,
     format: format === 'auto' ? undefined : format,
     lookup,
+    forced: (value) => played.push(value),
     observe: (rule, action) => told.push(`${rule}=${action}`),
   })
   const say = (id: number): void => {
@@ -158,12 +169,13 @@ function run({ format, offered, wants, rest }: Case, body: object = {}) {
     if (liked === undefined && wanted === '') break
     const id = liked ?? ids.findLast((one) => !isDenied(one, steer))
     if (id === undefined) break
+    if (steer?.sync !== true) unawaited += textOf(id)
     say(id)
     if (liked !== undefined) wanted = wanted.slice(textOf(id).length)
     else follow()
     if (isLed && liked === undefined && steer?.deny === undefined) break
   }
-  return { text, told, steer: watcher.steer() }
+  return { text, told, played, unawaited, steer: watcher.steer() }
 }
 
 const escape = (text: string): string => text.replaceAll(/[{}[\]().*+^$\\]/g, '\\$&')
@@ -182,17 +194,37 @@ describe('ToolWatcher', () => {
   })
 
   it('tells of what it steered, once', () => {
-    const forced = cases.find(({ name }) => name.includes('forced'))
-    if (forced === undefined) throw new Error('no case')
-    expect(run(forced).told).toEqual(['mail-stays-here=force'])
+    const { told, played } = run(caseOf('forced'))
+    expect(told).toEqual(['mail-stays-here=force'])
+    expect(played).toEqual([{ name: 'send_email', path: 'to', value: 'safe@bank.example' }])
   })
 
-  it('leaves a request under a grammar to the stream, and waits for every token of others', () => {
-    const forced = cases.find(({ name }) => name.includes('forced'))
-    if (forced === undefined) throw new Error('no case')
+  it('does not tell of a value that was chosen from a list as of a forced one', () => {
+    expect(run(caseOf('only a listed')).played).toEqual([])
+  })
+
+  it('leaves a request under a grammar to the stream', () => {
+    const forced = caseOf('forced')
     const left = run(forced, { tool_choice: 'required' })
     expect(left.text).toBe(forced.wants)
     expect(left.steer).toBeUndefined()
-    expect(run(forced).steer).toEqual({ sync: true })
+  })
+
+  it.each(awaited)('$name', ({ format, text: wants, free }) => {
+    const { text, unawaited } = run({
+      ...caseOf('forced'),
+      format,
+      offered: ['read'],
+      wants,
+      rest: '',
+    })
+    expect(text).toBe(wants)
+    expect(unawaited).toBe(free)
   })
 })
+
+function caseOf(words: string): Case {
+  const found = cases.find(({ name }) => name.includes(words))
+  if (found === undefined) throw new Error(`no case ${words}`)
+  return found
+}
