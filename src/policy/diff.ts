@@ -1,4 +1,5 @@
-/** What changes between two policies: bans, thresholds, modes, and rules that can newly fire. */
+/** What changes between two policies: bans, thresholds, modes, tools, and rules that can newly fire. */
+import type { ToolPolicy } from '../tools/tool-policy.ts'
 import type { CompiledPolicy, CompiledRule } from './compiled.ts'
 
 export type Change = {
@@ -17,6 +18,9 @@ export type Change = {
     | 'phase'
     | 'priority'
     | 'on_failure'
+    | 'tools added'
+    | 'tools removed'
+    | 'tools changed'
   readonly rule: string
   readonly message: string
   /** The rule may fire, or act, where it did not before. */
@@ -35,7 +39,7 @@ export function diffPolicies(a: CompiledPolicy, b: CompiledPolicy): readonly Cha
   for (const [name, rule] of before) {
     if (!after.has(name)) changes.push(change('rule removed', name, describe(rule), false))
   }
-  changes.push(...diffBans(a, b))
+  changes.push(...diffBans(a, b), ...diffTools(a, b))
   if (a.onFailure !== b.onFailure) {
     changes.push(
       change('on_failure', '', `${a.onFailure} → ${b.onFailure}`, b.onFailure === 'closed'),
@@ -150,4 +154,49 @@ function bansOf(policy: CompiledPolicy): Map<string, string> {
       policy.ruleOfText.get(ban.id) ?? '',
     ]),
   )
+}
+
+/** Whether a changed list or limit is the stricter one is not judged: it may refuse what it did not. */
+function diffTools(a: CompiledPolicy, b: CompiledPolicy): Change[] {
+  const before = toolsOf(a)
+  const after = toolsOf(b)
+  const changes: Change[] = []
+  for (const [key, { rule, text }] of after) {
+    const old = before.get(key)
+    if (old === undefined) changes.push(change('tools added', rule, text, true))
+    else if (old.text !== text) {
+      changes.push(change('tools changed', rule, `${old.text} → ${text}`, true))
+    }
+  }
+  for (const [key, { rule, text }] of before) {
+    if (!after.has(key)) changes.push(change('tools removed', rule, text, false))
+  }
+  return changes
+}
+
+type ToolLine = { readonly rule: string; readonly text: string }
+
+/** Everything that the `tools` sections say, a line for each, named as their decisions are. */
+function toolsOf(policy: CompiledPolicy): Map<string, ToolLine> {
+  const lines = new Map<string, ToolLine>()
+  for (const { policy: name, mode, tools } of policy.tools) {
+    const say = (rule: string, value: unknown): void => {
+      lines.set(`${name} ${rule}`, { rule, text: JSON.stringify(value) })
+    }
+    say('tools', { mode, ...(tools.message === undefined ? {} : { message: tools.message }) })
+    if (tools.grants !== undefined) say('tools.grants', tools.grants)
+    for (const [tool, rule] of Object.entries(tools.tools)) sayRule(`tools.${tool}`, rule, say)
+  }
+  return lines
+}
+
+function sayRule(
+  place: string,
+  { values = [], ...rest }: ToolPolicy['tools'][string],
+  say: (rule: string, value: unknown) => void,
+): void {
+  for (const [key, value] of Object.entries(rest)) {
+    if (value !== undefined) say(`${place}.${key}`, value)
+  }
+  for (const { name, ...value } of values) say(`${place}.${name}`, value)
 }

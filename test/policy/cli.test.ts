@@ -85,6 +85,29 @@ describe('checkstream policy', () => {
     expect(printed).toContain('1 rules can newly fire')
   })
 
+  it('diff tells what changes in the tools section, in both directions', async () => {
+    const tools = (text: string): string => `${GOOD}tools: ${text}\n`
+    const a = write(
+      'tools-a.yaml',
+      tools('{ rules: { pay: { at_most: 1 }, read: { at_most: 3 } } }'),
+    )
+    const b = write(
+      'tools-b.yaml',
+      tools(
+        '{ grants: [{ tools: [pay] }], rules: { pay: { at_most: 2, values: [{ path: to, allow: { one_of: [ann] } }] } } }',
+      ),
+    )
+    expect(await runPolicy(['diff', a, b])).toBe(0)
+    expect(printed).toMatch(/! tools added tools\.grants: .*pay/)
+    expect(printed).toMatch(/! tools added tools\.pay\.\S+: .*ann/)
+    expect(printed).toMatch(/! tools changed tools\.pay\.atMost: 1 → 2/)
+    expect(printed).toMatch(/ {2}tools removed tools\.read\.atMost: 3/)
+    expect(await runPolicy(['diff', b, a])).toBe(0)
+    expect(printed).toMatch(/ {2}tools removed tools\.grants/)
+    expect(await runPolicy(['diff', a, a])).toBe(0)
+    expect(printed).toContain('0 changes')
+  })
+
   it('new starts a pack that passes check and test', async () => {
     const out = join(folder, 'n.yaml')
     const flags = [
