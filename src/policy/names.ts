@@ -12,6 +12,7 @@ export const CLASSIFIERS = [
 const ALIASES: Readonly<Record<string, string>> = {
   toxicity: 'toxicity_detector',
   toxic: 'toxicity_detector',
+  regulatory_finance: 'finance_regulatory',
   advice_vs_information: 'finance_regulatory',
   advice_detector: 'finance_regulatory',
   financial_advice: 'finance_regulatory',
