@@ -168,10 +168,19 @@ class Crosser {
     const first = this.#at[0]
     const at = new Int32Array(trie.count)
     const base = this.#base[0]?.slice() ?? new Int32Array(trie.extended).fill(dead)
-    const { parent, cls, end, from, order } = trie
+    const { count, parent, cls, end, from, order } = trie
+    // Most of the text of a vocabulary is in no match: it goes from one of these to the other.
+    const { start, inword } = states
+    const [startRow, inwordRow] = [states.rootRow(start), states.rootRow(inword)]
     at[0] = root
-    for (let n = 0; n < trie.count; n++) {
-      const list = n > 0 ? states.next(at[parent[n]!]!, cls[n]!) : root
+    for (let n = 0; n < count; n++) {
+      let list = root
+      if (n > 0) {
+        const before = at[parent[n]!]!
+        if (before === inword) list = inwordRow[cls[n]!]!
+        else if (before === start) list = startRow[cls[n]!]!
+        else list = states.next(before, cls[n]!)
+      }
       at[n] = list
       if (first !== undefined && n > 0 && list === first[n]) {
         at.set(first.subarray(n, end[n]), n)

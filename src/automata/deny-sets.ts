@@ -3,6 +3,7 @@
  */
 import { DEAD } from './heads.ts'
 import { IntList, SequenceTable } from './pair-map.ts'
+import { sortSlice } from './sort.ts'
 import type { TokenTrie } from './token-trie.ts'
 
 const dead = DEAD
@@ -172,7 +173,7 @@ export class DenySets {
   }
 
   #close(parent: number): number {
-    this.#token.data.subarray(this.#from.data[this.#from.length - 1]!, this.#token.length).sort()
+    sortSlice(this.#token.data, this.#from.data[this.#from.length - 1]!, this.#token.length)
     this.#from.push(this.#token.length)
     this.#parent.push(parent)
     return this.#parent.length - 1

@@ -8,14 +8,13 @@ import { createHash } from 'node:crypto'
 import { TEXT, tokenBytes, type Vocabulary } from '../vocabulary/vocabulary.ts'
 import type { Automaton, ScanMachine } from './automaton.ts'
 import { writeBlob, type Tensor } from './blob.ts'
-import { cross } from './crossing.ts'
+import { cross, type Crossing } from './crossing.ts'
 import type { SequenceTable } from './pair-map.ts'
 import { createExecutor, type Executor } from './executor.ts'
 import { DEAD } from './heads.ts'
 import { createMatcher, type Match } from './scan.ts'
 import { parseTables, type Tables } from './tables.ts'
-
-import { tokenTrie } from './token-trie.ts'
+import { tokenTrie, type TokenTrie } from './token-trie.ts'
 import { REPLACEMENT } from './unicode.ts'
 import { decode, type Prefix } from './utf8.ts'
 
@@ -61,84 +60,124 @@ export function adoptTokenProgram(blob: Uint8Array, digest: string): TokenProgra
   return toProgram(parseTables(blob, true), blob, digest)
 }
 
-const i32 = (data: Int32Array, shape: readonly number[]): Tensor => ({ dtype: 'I32', shape, data })
-
-function bundleTensors(bundles: SequenceTable): Record<string, Tensor> {
-  const offset = Int32Array.from({ length: bundles.count + 1 }, (_, i) =>
-    i === 0 ? 0 : bundles.to(i - 1),
-  )
-  const state = bundles.data.slice(0, offset.at(-1))
-  return {
-    bundle_offset: i32(offset, [offset.length]),
-    bundle_state: i32(state, [state.length]),
-  }
-}
-
 /** Crosses an automaton with a vocabulary. Deterministic: equal inputs give an equal digest. */
 export function compileTokenProgram(automaton: Automaton, vocabulary: Vocabulary): TokenProgram {
   const trie = tokenTrie(vocabulary, automaton.classes)
-  const crossing = cross(automaton, trie)
+  const tables = toTables(automaton, vocabulary, trie, cross(automaton, trie))
+  const blob = writeTables(tables)
+  // Not read back: every value was made here, and the tests parse what this writes.
+  return toProgram(tables, blob, createHash('sha256').update(blob).digest('hex'))
+}
+
+function toTables(
+  automaton: Automaton,
+  vocabulary: Vocabulary,
+  trie: TokenTrie,
+  crossing: Crossing,
+): Tables {
   const dead = crossing.count
-  const count = dead + 1
-  const width = vocabulary.size
+  const states = dead + 1
   const x = trie.extended
   const rows = crossing.base.length
   // One more row, all dead: once in `dead`, a row stays there in every executor.
   const base = new Int32Array((rows + 1) * x).fill(dead)
   crossing.base.forEach((row, r) => {
-    for (let t = 0; t < x; t++) if (row[t]! >= 0) base[r * x + t] = row[t]!
+    const to = base.subarray(r * x, (r + 1) * x)
+    for (let t = 0; t < x; t++) if (row[t]! >= 0) to[t] = row[t]!
+    for (const token of trie.never) to[token] = dead
   })
-  for (const token of trie.never) for (let r = 0; r < rows; r++) base[r * x + token] = dead
-  const reference = new Uint8Array(count).fill(rows)
+  const reference = new Uint8Array(states).fill(rows)
   reference.set(crossing.reference)
-  const exceptions = crossing.exceptionToken.length
-  const key = new Float64Array(exceptions)
-  for (let s = 0; s < dead; s++) {
-    for (let e = crossing.exceptionFrom[s]!; e < crossing.exceptionFrom[s + 1]!; e++) {
-      key[e] = s * x + crossing.exceptionToken[e]!
-    }
-  }
-  const broken = new Int32Array(count).fill(dead)
+  const exceptionFrom = new Uint32Array(states + 1).fill(crossing.exceptionToken.length)
+  exceptionFrom.set(crossing.exceptionFrom)
+  const broken = new Int32Array(states).fill(dead)
   for (let s = 0; s < dead; s++) {
     if (crossing.broken[s] !== DEAD) broken[s] = Math.max(crossing.broken[s]!, -1)
   }
-  const denySet = new Int32Array(count).fill(-2)
+  const denySet = new Int32Array(states).fill(-2)
   denySet.set(crossing.denySet)
-  const sets = crossing.setParent.length
-  const conts = trie.continuing.length
-  const blob = writeBlob(
+  return {
+    width: vocabulary.size,
+    extended: x,
+    states,
+    carries: trie.carries,
+    start: crossing.start * trie.carries,
+    dead,
+    vocabulary: vocabulary.digest,
+    automaton: automaton.digest,
+    base,
+    reference,
+    alias: trie.alias,
+    tail: trie.tail,
+    exceptionFrom,
+    exceptionToken: crossing.exceptionToken,
+    exceptionNext: crossing.exceptionNext,
+    denySet,
+    denyParent: crossing.setParent,
+    denyOffset: Float64Array.from(crossing.setFrom),
+    denyToken: crossing.setToken,
+    broken,
+    continuing: trie.continuing,
+    joint: trie.joint,
+    jointTail: trie.jointTail,
+    open: automaton.open,
+    ...toBundles(crossing.bundles),
+  }
+}
+
+function toBundles(table: SequenceTable): Pick<Tables, 'bundleOffset' | 'bundleState'> {
+  const bundleOffset = new Int32Array(table.count + 1)
+  for (let b = 0; b < table.count; b++) bundleOffset[b + 1] = table.to(b)
+  return { bundleOffset, bundleState: table.data.slice(0, bundleOffset.at(-1)) }
+}
+
+const i32 = (data: Int32Array, shape: readonly number[]): Tensor => ({ dtype: 'I32', shape, data })
+
+function writeTables(t: Tables): Uint8Array {
+  const exceptions = t.exceptionToken.length
+  const key = new Float64Array(exceptions)
+  for (let s = 0; s < t.states; s++) {
+    const to = t.exceptionFrom[s + 1]!
+    for (let e = t.exceptionFrom[s]!; e < to; e++) key[e] = s * t.extended + t.exceptionToken[e]!
+  }
+  const references = t.base.length / t.extended
+  const sets = t.denyParent.length
+  const conts = t.continuing.length
+  return writeBlob(
     {
       format: FORMAT,
-      vocabulary: vocabulary.digest,
-      automaton: automaton.digest,
-      logits_width: String(width),
-      virtual: String(x - width),
-      states: String(count),
-      carries: String(trie.carries),
-      references: String(rows + 1),
-      start: String(crossing.start * trie.carries),
-      dead: String(dead),
-      ...(automaton.open > 0 && { open: String(automaton.open) }),
+      vocabulary: t.vocabulary,
+      automaton: t.automaton,
+      logits_width: String(t.width),
+      virtual: String(t.extended - t.width),
+      states: String(t.states),
+      carries: String(t.carries),
+      references: String(references),
+      start: String(t.start),
+      dead: String(t.dead),
+      ...(t.open > 0 && { open: String(t.open) }),
     },
     {
       exception_key: { dtype: 'I64', shape: [exceptions], data: key },
-      deny_offset: { dtype: 'I64', shape: [sets + 1], data: Float64Array.from(crossing.setFrom) },
-      base: i32(base, [rows + 1, x]),
-      alias: i32(trie.alias, [x]),
-      exception_next: i32(crossing.exceptionNext, [exceptions]),
-      deny_set: i32(denySet, [count]),
-      deny_parent: i32(crossing.setParent, [sets]),
-      deny_token: i32(crossing.setToken, [crossing.setToken.length]),
-      broken: i32(broken, [count]),
-      cont_token: i32(trie.continuing, [conts]),
-      joint: i32(trie.joint, [trie.carries, conts]),
-      tail: { dtype: 'I16', shape: [width], data: trie.tail },
-      joint_tail: { dtype: 'I16', shape: [trie.carries, conts], data: trie.jointTail },
-      reference: { dtype: 'U8', shape: [count], data: reference },
-      ...(automaton.open > 0 && bundleTensors(crossing.bundles)),
+      deny_offset: { dtype: 'I64', shape: [sets + 1], data: t.denyOffset },
+      base: i32(t.base, [references, t.extended]),
+      alias: i32(t.alias, [t.extended]),
+      exception_next: i32(t.exceptionNext, [exceptions]),
+      deny_set: i32(t.denySet, [t.states]),
+      deny_parent: i32(t.denyParent, [sets]),
+      deny_token: i32(t.denyToken, [t.denyToken.length]),
+      broken: i32(t.broken, [t.states]),
+      cont_token: i32(t.continuing, [conts]),
+      joint: i32(t.joint, [t.carries, conts]),
+      tail: { dtype: 'I16', shape: [t.width], data: t.tail },
+      joint_tail: { dtype: 'I16', shape: [t.carries, conts], data: t.jointTail },
+      reference: { dtype: 'U8', shape: [t.states], data: t.reference },
+      ...(t.open > 0 && {
+        bundle_offset: i32(t.bundleOffset, [t.bundleOffset.length]),
+        bundle_state: i32(t.bundleState, [t.bundleState.length]),
+      }),
     },
   )
-  return parseTokenProgram(blob)
 }
 
 /**
