@@ -11,6 +11,7 @@ import type { PolicySource } from './document.ts'
 import { classifierName } from './names.ts'
 import { scanText } from './scan.ts'
 import type { PolicyTest } from './schema-tests.ts'
+import { sectionsFired } from './test-sections.ts'
 
 export type TestResult = {
   readonly policy: string
@@ -68,9 +69,13 @@ export function runPolicyTests(policy: CompiledPolicy, source: PolicySource): Te
 type Outcome = Pick<TestResult, 'name' | 'isPassed' | 'message' | 'fires'>
 
 function runOne(policy: CompiledPolicy, rule: CompiledRule | undefined, test: PolicyTest): Outcome {
-  const phase = test.phase ?? (rule === undefined ? 'midstream' : mainPhase(rule))
+  const whole = test.tool === undefined ? 'midstream' : 'tool'
+  const phase = test.phase ?? (rule === undefined ? whole : mainPhase(rule))
   const decision = decide(policy, statedFindings(policy, test), contextOf(test, phase))
-  const fired = [...new Set(decision.firings.filter(isReal).map((f) => f.rule))]
+  // Sections belong to the document: a rule is tested by itself.
+  const sections = rule === undefined ? sectionsFired(policy, test) : []
+  const ruled = decision.firings.filter(isReal).map((f) => f.rule)
+  const fired = [...new Set([...ruled, ...sections])]
   const name = test.name ?? (test.text.slice(0, 60) || JSON.stringify(test.scores))
   const problem = complaint(test, rule, fired, decision)
   const fires = rule === undefined ? fired.length > 0 : fired.includes(rule.name)
@@ -100,7 +105,8 @@ function complaint(
   if (typeof fires === 'boolean') {
     const isFired = rule === undefined ? fired.length > 0 : fired.includes(rule.name)
     if (isFired === fires) return ''
-    return fires ? `did not fire (fired: ${list(fired)})` : 'fired'
+    if (fires) return `did not fire (fired: ${list(fired)})`
+    return rule === undefined ? `fired: ${list(fired)}` : 'fired'
   }
   const wanted = [fires].flat()
   const missing = wanted.filter((name) => !fired.includes(name))

@@ -85,6 +85,28 @@ describe('checkstream policy', () => {
     expect(printed).toContain('1 rules can newly fire')
   })
 
+  it('test asks the tools section of a call, and names what it says', async () => {
+    const section = `tools:
+  grants: [{ tools: [pay, read], tenants: [retail] }]
+  rules:
+    pay: { values: [{ path: to, allow: { origin: [trusted] } }], at_most: 1 }
+tests:
+  - { text: Pay ann., tool: { name: pay, arguments: { to: ann-1 } }, context: { tenant: retail }, fires: tools.pay.to }
+  - { text: Pay ann-1., tool: { name: pay, arguments: { to: ann-1 } }, context: { tenant: retail }, fires: false }
+  - { text: Pay ann-1., tool: { name: pay, arguments: { to: ann-1 } }, context: { tenant: other }, fires: tools.pay.grants }
+  - { text: Pay ann-1., tool: { name: pay, arguments: { to: ann-1 } }, context: { tenant: retail, called: read pay }, fires: tools.pay.at_most }
+`
+    const good = write('tools-good.yaml', `${GOOD}${section}`)
+    expect(await runPolicy(['test', good]), printed).toBe(0)
+    expect(printed).toContain('8 of 8 tests passed')
+    const wrong = write(
+      'tools-wrong.yaml',
+      `${GOOD}${section.replace('fires: tools.pay.to', 'fires: false')}`,
+    )
+    expect(await runPolicy(['test', wrong])).toBe(1)
+    expect(printed).toMatch(/tools\.pay\.to/)
+  })
+
   it('diff tells what changes in the tools section, in both directions', async () => {
     const tools = (text: string): string => `${GOOD}tools: ${text}\n`
     const a = write(
