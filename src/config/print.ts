@@ -61,6 +61,7 @@ function at(tree: unknown, path: readonly string[]): unknown {
 }
 
 function show(key: string, value: unknown): string {
+  if (value === undefined) return 'none'
   if (typeof value === 'number' && DURATIONS.has(key)) return formatDuration(value)
   if (typeof value === 'number' && SIZES.has(key)) return formatSize(value)
   return typeof value === 'string' && value !== '' ? value : JSON.stringify(value)

@@ -105,6 +105,9 @@ const guardrails = z.strictObject({
             .strictObject({
               temperature: z.number().min(0).max(2).default(0.3),
               top_p: z.number().gt(0).max(1).default(0.6),
+              top_k: z.number().int().min(1).max(1_000_000).optional(),
+              min_p: probability.optional(),
+              repetition_penalty: z.number().gt(0).max(2).optional(),
             })
             .prefault({}),
         })

@@ -1,5 +1,5 @@
 /** What adaptive decoding does at each level of risk, and how it goes from one level to the next. */
-import type { Adapt, TokenSet } from '../model/directive.ts'
+import type { Adapt, SafeWords, TokenSet } from '../model/directive.ts'
 
 export type Smoothing =
   | { readonly kind: 'max' }
@@ -13,6 +13,8 @@ export type AdaptLevel = {
   readonly leave: number
   readonly adapt: Adapt
   readonly deny: TokenSet | undefined
+  /** Beside `deny`, where a safe vocabulary is written as text. */
+  readonly safe?: SafeWords
 }
 
 export type AdaptPlan = {

@@ -8,7 +8,7 @@ import { decide } from '../policy/decide.ts'
 import type { TokenLookup } from '../programs/token-lookup.ts'
 import type { SitePolicy } from './site-policies.ts'
 
-type Words = Pick<TokenLookup, 'tokensOf' | 'encode'>
+type Words = Pick<TokenLookup, 'tokensOf' | 'encode' | 'safe'>
 
 export type RowDecisionParts = {
   /** Ids that are denied in every row: no guarantee, because text has other segmentations. */
@@ -30,5 +30,14 @@ export function createDecide(parts: RowDecisionParts): GuardParts<SitePolicy>['d
     const decision = decide(compiled, findings, told)
     if (banned === undefined || isOwn === true) return decision
     return { ...decision, deny: [...(decision.deny ?? []), banned] }
+  }
+}
+
+/** Makes the token sets of the policy's safe vocabularies: off the step path, which only reads them. */
+export function prepareWords({ compiled }: SitePolicy, words: Pick<Words, 'safe'>): void {
+  for (const { actions } of compiled.rules) {
+    for (const { plan } of actions) {
+      for (const { safe } of plan?.levels ?? []) if (safe !== undefined) words.safe(safe)
+    }
   }
 }

@@ -16,7 +16,7 @@ import { createAdmission } from './admission.ts'
 import { runCanary } from './canary.ts'
 import { createInspector } from './inspector.ts'
 import { ReadinessWatch } from './readiness.ts'
-import { createDecide } from './row-decisions.ts'
+import { createDecide, prepareWords } from './row-decisions.ts'
 import { ProbeSource } from './probe-source.ts'
 import type { ScoreSource } from './score-source.ts'
 import { createWatchers } from './row-watchers.ts'
@@ -66,7 +66,11 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
     admit: createAdmission({
       guard: plane.guard,
       tenancy: parts.tenancy,
-      program: (policy, digest) => plane.book.expected(policy, digest)?.digest,
+      program: (policy, digest) => {
+        const lookup = lookupOf(plane.shelf.get(digest), kit)
+        if (lookup !== undefined) prepareWords(policy, lookup)
+        return plane.book.expected(policy, digest)?.digest
+      },
       stopToken: (digest) => {
         const vocabulary = plane.shelf.get(digest)
         return vocabulary === undefined ? undefined : chooseStopToken(kit.kinds(vocabulary))

@@ -3,6 +3,7 @@
  * texts, which hold under every policy. Immutable sets; a reload makes a new one or changes nothing.
  */
 import { createHash } from 'node:crypto'
+import type { Config } from '../config/schema.ts'
 import type { GuardPolicy } from '../guard.ts'
 import type { Ban } from '../model/ban.ts'
 import type { Calibration } from '../policy/compile-trigger.ts'
@@ -43,7 +44,7 @@ export type SiteSettings = {
   readonly adaptive:
     | {
         readonly risk_threshold: number
-        readonly safe_mode: { readonly temperature: number; readonly top_p: number }
+        readonly safe_mode: Config['guardrails']['preventive']['adaptive_decoding']['safe_mode']
         readonly classifiers: readonly string[]
       }
     | undefined

@@ -12,6 +12,15 @@ export type Adapt = {
 /** A set of token ids; `invert` makes it an allow-list (a safe vocabulary). */
 export type TokenSet = { readonly tokens: readonly number[]; readonly invert: boolean }
 
+/** A safe vocabulary as people write it: whoever has the vocabulary makes a token set of it. */
+export type SafeWords = {
+  readonly tokens: readonly number[]
+  /** Every token that is made of nothing but these characters. */
+  readonly characters: string
+  /** Every token that is one of these, white space at its ends aside, or those that spell it. */
+  readonly words: readonly string[]
+}
+
 /** Replaces everything that was in force for the row; an empty one means `allow`. */
 export type Directive = {
   /** First output position it holds for. */

@@ -84,10 +84,7 @@ function compileAdapt(
   path: readonly (string | number)[],
 ): AdaptPlan {
   const { say } = parts.trigger
-  const deny =
-    action.safe_vocabulary === undefined
-      ? undefined
-      : { tokens: action.safe_vocabulary, invert: true }
+  const limits = safeOf(parts, action, path)
   const own = adaptOf(action)
   if (action.parameter !== undefined && action.value !== undefined) {
     Object.assign(own, adaptOf({ [action.parameter]: action.value }))
@@ -103,7 +100,7 @@ function compileAdapt(
         enter: level.enter,
         leave: leave ?? level.enter * LEAVE_FRACTION,
         adapt: { ...own, ...adaptOf(level) },
-        deny,
+        ...limits,
       }
     })
     .sort((a, b) => a.enter - b.enter)
@@ -111,7 +108,7 @@ function compileAdapt(
     if (level.leave > level.enter) {
       say('error', 'schema', path, `adapt: leave ${level.leave} is above enter ${level.enter}`)
     }
-    if (Object.keys(level.adapt).length === 0 && deny === undefined) {
+    if (Object.keys(level.adapt).length === 0 && action.safe_vocabulary === undefined) {
       say('error', 'schema', path, 'adapt: names no parameter')
     }
   }
@@ -122,6 +119,22 @@ function compileAdapt(
   const { for_tokens, dwell_tokens, levels: named } = action
   const isTracked = [for_tokens, dwell_tokens, named, action.smoothing].some((v) => v !== undefined)
   return { levels, smoothing, dwellTokens: for_tokens ?? dwell_tokens ?? DWELL_TOKENS, isTracked }
+}
+
+/** Ids alone are a set already; text is one only for a vocabulary. */
+function safeOf(
+  { trigger }: ActionParts,
+  { safe_vocabulary: written }: AdaptAction,
+  path: readonly (string | number)[],
+): Pick<AdaptLevel, 'deny' | 'safe'> {
+  if (written === undefined) return { deny: undefined }
+  if ('length' in written) return { deny: { tokens: written, invert: true } }
+  const { tokens = [], characters = '', words = [] } = written
+  if (characters === '' && words.length + tokens.length === 0) {
+    const at = [...path, 'safe_vocabulary']
+    trigger.say('error', 'schema', at, 'safe_vocabulary: needs characters, words or tokens')
+  }
+  return { deny: undefined, safe: { tokens, characters, words } }
 }
 
 type WrittenAdapt = {

@@ -160,7 +160,8 @@ function adaptiveRule(
 
 function adaptiveDocument(adaptive: AdaptiveDocument, classifiers: readonly string[]): unknown {
   const { risk_threshold: enter, leave, safe_mode, dwell_tokens, smoothing } = adaptive
-  const level = { enter, ...(leave === undefined ? {} : { leave }), ...safe_mode }
+  const { safe_vocabulary, ...parameters } = safe_mode
+  const level = { enter, ...(leave === undefined ? {} : { leave }), ...parameters }
   return {
     name: ADAPTIVE_RULE,
     description: 'Safer sampling while the risk is high',
@@ -168,7 +169,7 @@ function adaptiveDocument(adaptive: AdaptiveDocument, classifiers: readonly stri
       type: 'any',
       triggers: classifiers.map((classifier) => ({ type: 'classifier', classifier, min: enter })),
     },
-    actions: [{ type: 'adapt', levels: [level], dwell_tokens, smoothing }],
+    actions: [{ type: 'adapt', levels: [level], safe_vocabulary, dwell_tokens, smoothing }],
   }
 }
 

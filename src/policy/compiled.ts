@@ -4,6 +4,7 @@
  */
 import type { Ban } from '../model/ban.ts'
 import type { Decision } from '../model/decision.ts'
+import type { SafeWords, TokenSet } from '../model/directive.ts'
 import type { Mode, Phase, RequestContext } from '../model/finding.ts'
 import type { SamplingParameters } from '../model/step.ts'
 import type { AdaptPlan } from '../decoding/plan.ts'
@@ -31,6 +32,8 @@ export type DecideContext = RequestContext & {
     /** Tokens whose whole text is `text`, white space at the ends aside. */
     readonly tokensOf: (text: string) => readonly number[]
     readonly encode: (text: string) => readonly number[]
+    /** Equal objects for the same `words`. */
+    readonly safe: (words: SafeWords) => TokenSet
   }
 }
 

@@ -76,7 +76,9 @@ function applyAdapt(action: CompiledAction, shot: Shot, outcome: Outcome): void 
   const own = shot.context.sampling
   const adapt = own === undefined ? level.adapt : tighten(level.adapt, own)
   if (adapt !== undefined) outcome.adapt(adapt)
-  if (level.deny !== undefined) outcome.deny.push(level.deny)
+  const { safe } = level
+  const deny = safe === undefined ? level.deny : shot.context.vocabulary?.safe(safe)
+  if (deny !== undefined) outcome.deny.push(deny)
   if (shot.rule.wait) outcome.sync = true
 }
 

@@ -22,6 +22,27 @@ const smoothing = z.union([
   }),
 ])
 
+const tokenIds = z.array(z.number().int().min(0)).max(262_144)
+
+export const safeVocabulary = z
+  .union([
+    tokenIds,
+    z.strictObject({
+      characters: z
+        .string()
+        .max(MAX.text)
+        .optional()
+        .describe('Tokens that are made of nothing but these characters.'),
+      words: z
+        .array(text)
+        .max(10_000)
+        .optional()
+        .describe('Tokens that are one of these words, or that spell it.'),
+      tokens: tokenIds.optional(),
+    }),
+  ])
+  .describe('While adapted nothing else may be sampled: token ids, or text.')
+
 const adapt = z.strictObject({
   type: z.literal('adapt'),
   parameter: z.enum(['temperature', 'top_p', 'top_k', 'repetition_penalty']).optional(),
@@ -31,11 +52,7 @@ const adapt = z.strictObject({
   top_k: z.number().int().min(1).max(1_000_000).optional(),
   min_p: probability.optional(),
   repetition_penalty: z.number().gt(0).max(2).optional(),
-  safe_vocabulary: z
-    .array(z.number().int().min(0))
-    .max(262_144)
-    .optional()
-    .describe('Token ids; while adapted nothing else may be sampled.'),
+  safe_vocabulary: safeVocabulary.optional(),
   for_tokens: z
     .number()
     .int()

@@ -7,7 +7,7 @@
 import { z } from 'zod'
 import { FOLDS } from '../model/ban.ts'
 import { MODES, PHASES } from '../model/finding.ts'
-import { action } from './schema-actions.ts'
+import { action, safeVocabulary } from './schema-actions.ts'
 import { MAX, name, probability, text } from './schema-words.ts'
 import { contextTrigger, trigger } from './schema-triggers.ts'
 import { policyTest } from './schema-tests.ts'
@@ -79,6 +79,7 @@ const adaptiveDecoding = z.strictObject({
       top_k: z.number().int().min(1).max(1_000_000).optional(),
       min_p: probability.optional(),
       repetition_penalty: z.number().gt(0).max(2).optional(),
+      safe_vocabulary: safeVocabulary.optional(),
     })
     .prefault({}),
 })

@@ -2,6 +2,8 @@
  * From text back to tokens, for rules that name words: which tokens are a word, and some tokens that
  * spell a text. Built at the first question, so a policy that never asks costs nothing.
  */
+import type { SafeWords, TokenSet } from '../model/directive.ts'
+
 type Vocabulary = {
   readonly size: number
   readonly kinds: Uint8Array
@@ -24,20 +26,44 @@ export type TokenLookup = {
   readonly towards: (texts: readonly string[], skip: number) => readonly number[]
   /** Tokens that spell one of the texts to its end, whatever they go on with. */
   readonly completing: (texts: readonly string[], skip: number) => readonly number[]
+  /**
+   * Everything but the safe tokens is denied; the end of the text is always possible. A token that
+   * holds a part of a character is not safe by `characters`. The same object for the same `words`.
+   */
+  readonly safe: (words: SafeWords) => TokenSet
   /** Builds what the questions need; some hundred milliseconds for a large vocabulary, once. */
   readonly prepare: () => void
 }
 
 const TEXT = 0
+const END = 3
 
 export function createTokenLookup(vocabulary: Vocabulary): TokenLookup {
   let words: ReadonlyMap<string, readonly number[]> | undefined
   let pieces: Pieces | undefined
   let order: Sorted | undefined
   const sorted = (): Sorted => (order ??= sortTexts(vocabulary))
+  const tokensOf = (text: string): readonly number[] =>
+    (words ??= indexWords(vocabulary)).get(text.trim()) ?? []
+  const encode = (text: string): readonly number[] =>
+    spell(Buffer.from(text), (pieces ??= indexPieces(vocabulary)))
+  const sets = new WeakMap<SafeWords, TokenSet>()
   return {
-    tokensOf: (text) => (words ??= indexWords(vocabulary)).get(text.trim()) ?? [],
-    encode: (text) => spell(Buffer.from(text), (pieces ??= indexPieces(vocabulary))),
+    tokensOf,
+    encode,
+    safe: (written) => {
+      const known = sets.get(written)
+      if (known !== undefined) return known
+      const named = written.words.flatMap((word) => {
+        const whole = tokensOf(word)
+        return whole.length > 0 ? whole : [...encode(word), ...encode(` ${word}`)]
+      })
+      const made = tokensOfCharacters(written.characters, vocabulary)
+      const all = [...written.tokens, ...named, ...made, ...endsOf(vocabulary)]
+      const set = { tokens: [...new Set(all)].sort((a, b) => a - b), invert: true }
+      sets.set(written, set)
+      return set
+    },
     towards: (texts, skip) => {
       const rests = texts.map((text) => latin(Buffer.from(text)).slice(skip))
       const found = rests.flatMap((rest) => [
@@ -66,6 +92,31 @@ function* textTokens({ size, kinds, offsets, data }: Vocabulary): Generator<[num
   for (let id = 0; id < size; id++) {
     if (kinds[id] === TEXT) yield [id, data.subarray(offsets[id], offsets[id + 1])]
   }
+}
+
+function* endsOf({ size, kinds }: Vocabulary): Generator<number> {
+  for (let id = 0; id < size; id++) if (kinds[id] === END) yield id
+}
+
+function tokensOfCharacters(characters: string, vocabulary: Vocabulary): readonly number[] {
+  if (characters === '') return []
+  const known = new Set(Array.from(characters, (one) => latin(Buffer.from(one))))
+  const found: number[] = []
+  for (const [id, bytes] of textTokens(vocabulary)) {
+    if (bytes.length > 0 && isMadeOf(latin(bytes), known)) found.push(id)
+  }
+  return found
+}
+
+/** UTF-8 says how long a character is in its first byte; a part of one is in no set of whole ones. */
+function isMadeOf(text: string, known: ReadonlySet<string>): boolean {
+  for (let at = 0; at < text.length;) {
+    const lead = text.charCodeAt(at)
+    const length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
+    if (!known.has(text.slice(at, at + length))) return false
+    at += length
+  }
+  return true
 }
 
 function indexWords(vocabulary: Vocabulary): ReadonlyMap<string, readonly number[]> {

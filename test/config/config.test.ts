@@ -24,6 +24,19 @@ function readBans(text: string) {
 const none = { environment: [], flags: [] }
 
 describe('loadConfig', () => {
+  it('takes every parameter of the safe mode, none but the usual two by default', () => {
+    const at = ['guardrails', 'preventive', 'adaptive_decoding', 'safe_mode']
+    const told = { top_k: '40', min_p: '0.05', repetition_penalty: '1.1' }
+    const flags = Object.entries(told).map(([key, text]) => ({
+      path: [...at, key],
+      text,
+      from: '--set',
+    }))
+    const { adaptive_decoding } = loadConfig({ flags, env: {} }).config.guardrails.preventive
+    const more = { top_k: 40, min_p: 0.05, repetition_penalty: 1.1 }
+    expect(adaptive_decoding.safe_mode).toEqual({ temperature: 0.3, top_p: 0.6, ...more })
+  })
+
   it('loads the sidecar document as written', () => {
     const { config, mode, origins } = loadConfig({
       file: join(DATA, 'sidecar-config.yaml'),
@@ -79,6 +92,7 @@ describe('loadConfig', () => {
     expect(effective.origins.get('server.timeout')?.place).toMatch(/config\.yaml:3:3$/)
     expect(effective.origins.get('server.host')?.kind).toBe('default')
     expect(printConfig(effective)).toMatch(/server\.timeout: 5m +# file .*config\.yaml:3:3/)
+    expect(printConfig(effective)).toMatch(/safe_mode\.top_k: none +# default/)
   })
 
   it.each([

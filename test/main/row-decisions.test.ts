@@ -43,7 +43,9 @@ const context: StepContext = {
   },
 }
 const lookup = (digest: string) =>
-  digest === 'v' ? { tokensOf: () => [7, 8], encode: () => [] } : undefined
+  digest === 'v'
+    ? { tokensOf: () => [7, 8], encode: () => [], safe: () => ({ tokens: [9], invert: true }) }
+    : undefined
 
 describe('createDecide', () => {
   it('gives the policy the tokens of the engine that the row runs in', () => {

@@ -22,4 +22,18 @@ describe('createTokenLookup', () => {
     expect(lookup.encode('')).toEqual([])
     expect(lookup.encode('abz')).toEqual([])
   })
+
+  it('makes a set of safe words or characters, in which a text can always end', () => {
+    const bytes = ['a', 'ab', ' ab', 'é', 'aé', 'no'].map((t) => Buffer.from(t))
+    const all = [...bytes, Buffer.from([0xc3]), Buffer.from([0xa9]), 'end', 'control']
+    const of = createTokenLookup(createVocabulary(all as never, 12))
+    const none = { tokens: [], characters: '', words: [] }
+    const letters = { ...none, characters: 'aé' }
+    expect(of.safe(letters)).toEqual({ tokens: [0, 3, 4, 8], invert: true })
+    expect(of.safe(letters)).toBe(of.safe(letters))
+    expect(of.safe({ ...none, words: ['ab'] }).tokens).toEqual([1, 2, 8])
+    // No token is the word: the tokens that spell it are.
+    expect(of.safe({ ...none, words: ['aba'] }).tokens).toEqual([0, 1, 2, 8])
+    expect(of.safe({ ...none, tokens: [9] }).tokens).toEqual([8, 9])
+  })
 })
