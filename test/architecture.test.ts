@@ -20,7 +20,8 @@ const DOORS: Record<string, readonly string[]> = {
   programs: ['automata', 'vocabulary'], // compiles and keeps the token programs of every vocabulary
   stream: ['automata', 'pii', 'tools'], // the holdback runs the same automaton over text
   tools: ['automata'], // taint compares folded forms
-  policy: ['automata', 'decoding', 'tools'], // compiling a policy compiles its bans and tool rules
+  // compiling a policy compiles its bans and tool rules; the command shows the program of a vocabulary
+  policy: ['automata', 'decoding', 'tools', 'vocabulary'],
   classifiers: [],
   proxy: ['stream', 'policy', 'tools'],
   // the embedded engine runs token programs as the plugin does, and speaks the same proto file

@@ -2,11 +2,14 @@
  * `checkstream policy …`: check, test, explain, diff, compile, new. Exit 0: good; 1: something in the
  * policies is wrong; a mistake in the command itself is thrown as GuardError.
  */
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import { createInterface } from 'node:readline/promises'
 import { compileAutomaton } from '../automata/automaton.ts'
+import type { Automaton } from '../automata/automaton.ts'
+import { compileTokenProgram } from '../automata/program.ts'
 import { GuardError } from '../model/errors.ts'
 import { suggestion } from '../model/nearest.ts'
 import { flag, parseFlags } from './cli-flags.ts'
@@ -24,6 +27,7 @@ import { runPolicyTests, statedFindings } from './run-tests.ts'
 import type { TestRun } from './run-tests.ts'
 import { checkTexts, prepareScan } from './scan.ts'
 import { policyTest } from './schema-tests.ts'
+import { toVocabulary } from '../vocabulary/tokenizer.ts'
 
 type Command = (argv: readonly string[]) => Promise<number> | number
 
@@ -42,7 +46,8 @@ const USAGE = `checkstream policy COMMAND
   test PATH…           run the tests beside the rules; --format text|junit|json; --out FILE
   explain TEXT         what would be done; --path PATH, --policy NAME, --score MODEL=0.9 (repeatable)
   diff A B             what changes from one file or folder to the other; --json
-  compile PATH         size and time of what a policy compiles to; --policy NAME, --json
+  compile PATH         size and time of what a policy compiles to; --policy NAME, --json,
+                       --tokenizer FOLDER|demo for the token program of that vocabulary
   new NAME             starts a pack; --description, --regulation, --phrase (repeatable), --action,
                        --mode, --out FILE; asks for what is missing in a terminal`
 
@@ -183,7 +188,7 @@ function diff(argv: readonly string[]): number {
 }
 
 function compile(argv: readonly string[]): number {
-  const flags = parseFlags(argv, { policy: true, json: false })
+  const flags = parseFlags(argv, { policy: true, json: false, tokenizer: true })
   const files = filesOf(flags.rest)
   const start = performance.now()
   const library = requireLibrary(buildLibrary(files, { nowMs: Date.now() }))
@@ -205,10 +210,32 @@ function compile(argv: readonly string[]): number {
     compile_ms: Number((compiled - start).toFixed(1)),
     scan_ms: Number((scanned - compiled).toFixed(1)),
     automaton_ms: Number((done - scanned).toFixed(1)),
+    ...programFacts(automaton, flag(flags, 'tokenizer')),
   }
   if (flag(flags, 'json') !== undefined) print(JSON.stringify(facts))
   else for (const [key, value] of Object.entries(facts)) print(`${key.padEnd(16)} ${String(value)}`)
   return 0
+}
+
+/** What the bans compile to for one vocabulary: what an engine is sent. */
+function programFacts(
+  automaton: Automaton | undefined,
+  tokenizer: string | undefined,
+): Readonly<Record<string, number>> {
+  if (automaton === undefined || tokenizer === undefined) return {}
+  const demo = join(import.meta.dirname, '../../models/demo-lm')
+  const folder = tokenizer === 'demo' ? demo : tokenizer
+  const file = join(folder, 'tokenizer.json')
+  if (!existsSync(file)) throw new GuardError('config_invalid', `--tokenizer: no file ${file}`)
+  const vocabulary = toVocabulary(readFileSync(file))
+  const start = performance.now()
+  const { stateCount, blob } = compileTokenProgram(automaton, vocabulary)
+  return {
+    vocabulary: vocabulary.size,
+    program_states: stateCount,
+    program_bytes: blob.length,
+    program_ms: Number((performance.now() - start).toFixed(1)),
+  }
 }
 
 const ACTIONS = ['ban', 'stop', 'redact', 'log'] as const

@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runPolicy } from '../../src/policy/cli.ts'
@@ -153,6 +153,22 @@ tests:
     const good = write('good.yaml', GOOD)
     expect(await runPolicy(['compile', good, '--json'])).toBe(0)
     expect(JSON.parse(printed)).toMatchObject({ policy: 'p', rules: 1, texts: 1, bans: 0 })
+  })
+
+  it('compile tells the size of the token program for a vocabulary', async () => {
+    const banning = write('ban.yaml', GOOD.replace(/type: (redact|log|stop)[^}]*/, 'type: ban '))
+    const tokenizer = { type: 'BPE', vocab: { a: 0, b: 1, c: 2 }, merges: [] }
+    const file = write(
+      'tokenizer.json',
+      JSON.stringify({ model: tokenizer, decoder: { type: 'ByteLevel' } }),
+    )
+    await runPolicy(['compile', banning, '--json', '--tokenizer', dirname(file)])
+    const facts = JSON.parse(printed) as { readonly program_states: number; readonly bans: number }
+    expect(facts).toMatchObject({ bans: 1, vocabulary: 3 })
+    expect(facts.program_states).toBeGreaterThan(0)
+    await expect(runPolicy(['compile', banning, '--tokenizer', '/nowhere'])).rejects.toThrow(
+      /no file/,
+    )
   })
 
   it('names the nearest command and flag to a mistyped one', async () => {
