@@ -18,6 +18,8 @@ const ROWS: readonly (readonly [record: string, key: string, what: string, unit:
   ['evasion', 'false_denials', 'denials on the clean corpus', ''],
   ['mask', 'compile_ms', '403 phrases × o200k compiled, case fold', 'ms'],
   ['mask', 'compile_ms_point_folds', '… with the five folds of single characters', 'ms'],
+  ['mask', 'compile_ms_all_folds', '… with every fold at once', 'ms'],
+  ['mask', 'xgrammar_compile_ms', "… XGrammar's `excludes` (exact bytes only), same run", 'ms'],
   ['mask', 'compile_ms_48000', '48 000 phrases × o200k compiled, case fold', 'ms'],
   ['mask', 'program_bytes', 'program of the 403 phrases', 'bytes'],
   ['mask', 'advance_ns_p99', 'one row advanced in the sidecar, p99', 'ns'],
@@ -32,7 +34,8 @@ const ROWS: readonly (readonly [record: string, key: string, what: string, unit:
   ['stream', 'streams_per_core', '… streams of 50 frames a second that one core carries', ''],
   ['tools', 'injected', 'injected tool calls tried, end to end', ''],
   ['tools', 'injected_executed', '… executed', ''],
-  ['tools', 'honest_untouched_ratio', 'honest tool calls beside them untouched', ''],
+  ['tools', 'honest', 'honest tool calls beside them', ''],
+  ['tools', 'honest_untouched', '… untouched', ''],
   ['engine', 'tokens_per_s_1', 'embedded engine, one request', 'tokens/s'],
   ['engine', 'tokens_per_s_16', 'embedded engine, 16 requests', 'tokens/s'],
 ]
