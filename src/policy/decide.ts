@@ -58,7 +58,8 @@ function judgeRules(
     if (rule === undefined || !phases.some((phase) => rule.phases.has(phase))) continue
     if (rule.isEnabled?.(context) === false) continue
     if (evidence.isToolOpen && rule.wait && rule.phases.has('tool')) outcome.sync = true
-    const level = evidence.levels.get(index)
+    const moved = evidence.levels.get(index)
+    const level = moved !== undefined && evidence.permits(rule.formula, context) ? moved : undefined
     const isFired = evidence.holds(rule.formula, context)
     if (!isFired && level === undefined) continue
     const found = isFired ? evidence.of(rule.formula) : []

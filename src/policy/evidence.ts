@@ -157,6 +157,26 @@ export class Evidence {
     }
   }
 
+  /**
+   * Whether a level may act: what the level rests on may have passed, so findings count as found; what
+   * the formula says of the request, and what it excludes, is asked now.
+   */
+  permits(formula: Formula, context: DecideContext): boolean {
+    switch (formula.op) {
+      case 'leaf':
+        return true
+      case 'any':
+        return formula.of.some((part) => this.permits(part, context))
+      case 'all':
+        return formula.of.every((part) => this.permits(part, context))
+      case 'count':
+        return this.permits(formula.of, context)
+      case 'context':
+      case 'not':
+        return this.holds(formula, context)
+    }
+  }
+
   /** At least so many findings, of the last so many judgements, within so many tokens. */
   #counts(formula: Extract<Formula, { op: 'count' }>): boolean {
     const { atLeast: n, withinTokens: within, window } = formula

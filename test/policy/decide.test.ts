@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Finding } from '../../src/model/finding.ts'
 import { decide } from '../../src/policy/decide.ts'
 import { context, data, match, policyOf, verdict } from './findings.ts'
 
@@ -47,6 +48,27 @@ describe('decide', () => {
     expect(decide(policy, found, late).text).toEqual([
       { kind: 'inject', where: 'after', text: 'Investments can fall as well as rise.' },
     ])
+  })
+
+  it('moves the level of a rule only for requests that the rest of its trigger is about', () => {
+    const policy = policyOf(
+      rule(
+        [
+          'phase: step',
+          'trigger:',
+          '  type: all',
+          '  triggers:',
+          '    - {type: classifier, classifier: toxicity_detector, threshold: 0.5}',
+          '    - {type: context, field: tenant, value: retail}',
+          'actions: [{type: adapt, temperature: 0.2, for_tokens: 16}]',
+        ].join('\n'),
+      ),
+    )
+    const level: Finding = { kind: 'level', rule: 'r', level: 1, score: 0.9, position: 3 }
+    const at = (tenant: string) => decide(policy, [level], { ...context, phase: 'step', tenant })
+    expect(at('retail').adapt).toEqual({ temperature: 0.2 })
+    expect(at('wholesale').adapt).toBeUndefined()
+    expect(at('wholesale').firings).toEqual([])
   })
 
   it('gives the same firings in monitor and in enforce, and an effect only in enforce', () => {
