@@ -242,6 +242,9 @@ function find(
   return false
 }
 
+/** A byte order mark is a character like any other. */
+const decoder = (): TextDecoder => new TextDecoder('utf-8', { ignoreBOM: true })
+
 /** The text of a row of tokens: items, and the bytes of a character that is not complete yet. */
 export function toItems(
   v: Vocabulary,
@@ -250,10 +253,10 @@ export function toItems(
   const items: Item[] = []
   let bytes: number[] = []
   const flush = (isLast: boolean): boolean => {
-    let text = new TextDecoder().decode(Uint8Array.from(bytes))
+    let text = decoder().decode(Uint8Array.from(bytes))
     let open = false
     if (isLast) {
-      const whole = new TextDecoder().decode(Uint8Array.from(bytes), { stream: true })
+      const whole = decoder().decode(Uint8Array.from(bytes), { stream: true })
       open = whole !== text
       text = whole
     }
