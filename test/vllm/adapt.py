@@ -145,9 +145,9 @@ def monitored(llm, found, enforced, folder):
 
 
 def decisions(serving, rid, wanted=FEW):
-    """What was written down of the first requests of this name, but for time, revision and mode.
-    The log is written behind the requests, so it is waited for."""
-    left, found = ("time", "revision", "mode", "took_us"), set()
+    """What was written down of the first requests of this name, but for time, revision, mode
+    and salt. The log is written behind the requests, so it is waited for."""
+    left, found = ("time", "revision", "mode", "took_us", "commitment"), set()
     mine, until = {f"{rid}-{n}" for n in range(FEW)}, time.monotonic() + 20
     while len(found) < wanted and time.monotonic() < until:
         time.sleep(0.5)
