@@ -6,7 +6,6 @@ The adversary's tokens travel in `vllm_xargs`, which the proxy passes on but for
 import json
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from stage import (
     ROOT,
     Failed,
     case,
+    end_group,
     environment,
     expect,
     finish,
@@ -74,7 +74,9 @@ class Guarded:
     def start_sidecar(self):
         log = open(FOLDER / "sidecar.log", "a")
         command = ["node", "dist/cli.js", "serve", "--config", str(FOLDER / "config.yaml")]
-        self.sidecar = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        self.sidecar = subprocess.Popen(
+            command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+        )
 
     def start_engine(self):
         log = open(FOLDER / "vllm.log", "w")
@@ -83,7 +85,7 @@ class Guarded:
         command += ["--enforce-eager", "--dtype", "float32", "--max-model-len", "256"]
         command += ["--max-num-seqs", "64", "--logits-processors"]
         command += ["adversary:Adversary", "checkstream_vllm:CheckStream"]
-        self.engine = subprocess.Popen(command, stdout=log, stderr=log)
+        self.engine = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def wait(self, path, timeout_s, url=None, client=None):
         until, last = time.monotonic() + timeout_s, ""
@@ -102,12 +104,8 @@ class Guarded:
 
     def stop(self):
         for process in (self.engine, self.sidecar):
-            if process is not None and process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-                try:
-                    process.wait(20)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+            if process is not None:
+                end_group(process, 20)
 
 
 def phrase(text):

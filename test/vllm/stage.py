@@ -7,6 +7,7 @@ others. scripts/test-vllm.mjs counts the lines.
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,21 @@ def skip(name, reason):
 def say(name, status, note, seconds):
     line = {"case": name, "status": status, "note": note or "", "seconds": round(seconds, 1)}
     print(json.dumps(line), flush=True)
+
+
+def end_group(process, grace_s=30):
+    """SIGTERM, then SIGKILL for all that the process started: vLLM's engine outlives its server.
+    Assumes that the process leads a session of its own."""
+    process.terminate()
+    try:
+        process.wait(grace_s)
+    except subprocess.TimeoutExpired:
+        pass
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
 
 
 class Sidecar:
