@@ -14,7 +14,7 @@ export type DecisionLog = {
   /** Records that were never written. */
   readonly dropped: number
   readonly queued: number
-  /** Writes what is queued; what comes later is dropped and counted. */
+  /** Writes what is queued, to the end; what comes later is dropped and counted. */
   close(): void
 }
 
@@ -68,7 +68,18 @@ export function createDecisionLog(
     close: () => {
       isClosed = true
       drain(queue.length)
+      flush(destination)
     },
+  }
+}
+
+/** pino's own files write behind: the process may end before they have. */
+function flush(destination: DestinationStream & { flushSync?(): void; end?(): void }): void {
+  try {
+    destination.flushSync?.()
+  } catch {
+    // The file is still being opened: it writes what it has, then closes.
+    destination.end?.()
   }
 }
 
