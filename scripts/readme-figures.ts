@@ -14,7 +14,12 @@ const END = '<!-- end of figures -->'
 const ROWS: readonly (readonly [record: string, key: string, what: string, unit: string])[] = [
   ['evasion', 'variants', 'disguised variants of banned phrases tried', ''],
   ['evasion', 'violations', 'of them that could be produced under the guard', ''],
-  ['evasion', 'baseline_violations', "of them that vLLM's own `bad_words` lets through", ''],
+  [
+    'evasion',
+    'baseline_violations',
+    "of the first 100 000, vLLM's own `bad_words` lets through",
+    '',
+  ],
   ['evasion', 'false_denials', 'denials on the clean corpus', ''],
   ['mask', 'compile_ms', '403 phrases × o200k compiled, case fold', 'ms'],
   ['mask', 'compile_ms_point_folds', '… with the five folds of single characters', 'ms'],
