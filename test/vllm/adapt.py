@@ -25,6 +25,9 @@ ASKED = {"temperature": 1.8, "top_p": 1.0}
 SAFE = {"temperature": 1.2, "top_p": 0.9}
 SAFER = {**SAFE, "repetition_penalty": 1.5}
 FEW = 1_024
+# Nobody waits for a rule in monitor, so quick steps would be sent together, and what several tokens
+# bring is logged at the last of them: sent one by one, positions are those of enforce.
+EVERY_STEP = {"coalesce_steps": 1}
 
 POLICY = """
 name: adapting
@@ -46,6 +49,10 @@ rules:
     trigger: {{ type: pattern, pattern: 'buy stocks' }}
     actions: [{{ type: adapt, temperature: 1.2, top_p: 0.9, repetition_penalty: 1.5 }}]
 """
+
+
+def policies(mode):
+    return {"adapting": POLICY.format(mode=mode)}
 
 
 def sample(llm, words, sampling, count=SAMPLES, rid="r"):
@@ -127,7 +134,7 @@ def monitored(llm, found, enforced, folder):
     before, first = stats.reconnects, decisions(enforced, "plain")
     enforced.stop()
     enforced.decisions.unlink()
-    watched = Serving(folder, policies={"adapting": POLICY.format(mode="monitor")}).start()
+    watched = Serving(folder, policies=policies("monitor"), vllm=EVERY_STEP).start()
     try:
         until = time.monotonic() + 30
         while stats.reconnects == before and time.monotonic() < until:
@@ -140,9 +147,7 @@ def monitored(llm, found, enforced, folder):
     p, _ = homogeneity(untouched, found["plain"])
     expect(p < 1e-6, f"p = {p:.2g}: a rule in monitor changes what is sampled")
     expect(len(first) == FEW, f"{len(first)} decisions for {FEW} requests")
-    # The last requests may end before their decision is on disk; every line that is there is the same.
-    differ = first ^ second
-    expect(len(differ) <= FEW // 5, f"{len(differ)} lines differ: {sorted(differ)[:2]}")
+    expect(first == second, f"the logs differ: {sorted(first ^ second)[:2]}")
     return f"{FEW} decisions, the same but for their mode; sampling differs by p = {p:.1e}"
 
 
@@ -161,7 +166,7 @@ def decisions(serving, rid, wanted=FEW):
 
 def main():
     folder = tempfile.mkdtemp(prefix="checkstream-")
-    enforced = Serving(folder, policies={"adapting": POLICY.format(mode="enforce")})
+    enforced = Serving(folder, policies=policies("enforce"), vllm=EVERY_STEP)
     environment(enforced.step)
     enforced.start()
     llm = engine(

@@ -46,7 +46,8 @@ class Serving:
             "cache": {"path": str(self.folder / "cache")},
             "telemetry": {"log_level": "warn", "decisions": str(self.decisions)},
         }
-        document |= self.more
+        for key, values in self.more.items():
+            document[key] = {**document.get(key, {}), **values}
         (self.folder / "config.yaml").write_text(json.dumps(document))
 
     def start(self, timeout_s=120):
