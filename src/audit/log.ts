@@ -14,15 +14,15 @@ export type DecisionLog = {
   /** Records that were never written. */
   readonly dropped: number
   readonly queued: number
-  /** Writes what is queued, to the end; what comes later is dropped and counted. */
-  close(): void
+  /** Resolves when all that was queued is written; what comes later is dropped and counted. */
+  close(): Promise<void>
 }
 
 /** Lines written in one go before the event loop runs again. */
 const BATCH = 256
 
 export function createDecisionLog(
-  destination: DestinationStream,
+  destination: Destination,
   options: { readonly maxQueued?: number } = {},
 ): DecisionLog {
   const { maxQueued = 10_000 } = options
@@ -68,23 +68,29 @@ export function createDecisionLog(
     close: () => {
       isClosed = true
       drain(queue.length)
-      flush(destination)
+      return end(destination)
     },
   }
 }
 
-/** pino's own files write behind: the process may end before they have. */
-function flush(destination: DestinationStream & { flushSync?(): void; end?(): void }): void {
-  try {
-    destination.flushSync?.()
-  } catch {
-    // The file is still being opened: it writes what it has, then closes.
-    destination.end?.()
-  }
+/** pino's own files write behind, one write after the other: closed means that the last has ended. */
+type Destination = DestinationStream & {
+  end?(): void
+  once?(event: 'close' | 'error', heard: () => void): unknown
+}
+
+function end(destination: Destination): Promise<void> {
+  return new Promise((resolve) => {
+    if (destination.end === undefined || destination.once === undefined) return resolve()
+    destination.once('close', resolve)
+    // A disk that is full: nothing more can be written, and nobody waits for it.
+    destination.once('error', resolve)
+    destination.end()
+  })
 }
 
 /** `stdout`, or a file that is appended to; its folder is made. */
-export const decisionDestination = (target: string): DestinationStream =>
+export const decisionDestination = (target: string): Destination =>
   target === 'stdout'
     ? pino.destination(1)
     : pino.destination({ dest: target, mkdir: true, sync: false })

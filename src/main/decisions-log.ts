@@ -72,7 +72,7 @@ export function openDecisions(parts: DecisionParts): Decisions {
     destinations: names,
     commit: (requestId, value) => commit(salt, requestId, value),
     close: async () => {
-      log?.close()
+      await log?.close()
       await notifier.close(GRACE_MS)
     },
   }
