@@ -30,7 +30,7 @@ import type { CallDesk } from './call-desk.ts'
 import type { Judges } from './judges.ts'
 import { stopwatch } from './observe-firings.ts'
 import type { ObserveFirings } from './observe-firings.ts'
-import { modelsOf } from './policy-reads.ts'
+import { modelsOf, turnsOf } from './policy-reads.ts'
 import type { SitePolicy } from './site-policies.ts'
 
 export type AnswerGuardParts = {
@@ -205,13 +205,6 @@ function removeOurs(finding: Finding): TextEffect[] {
   return [{ kind: 'redact', start: finding.start, end: finding.end, with: REMOVED }]
 }
 
-/** Lengths, in characters, at which rules of the answer have to be asked again. */
-function turnsOf({ rules }: CompiledPolicy): readonly number[] {
-  const asked = rules.filter((rule) => rule.phases.has('midstream') || rule.phases.has('egress'))
-  const lengths = asked.flatMap((rule) => rule.turns.map((at) => at * CHARACTERS_PER_TOKEN))
-  return [...new Set(lengths)].toSorted((a, b) => a - b)
-}
-
 const siteAutomata = new WeakMap<SitePolicy, Automaton>()
 
 function siteAutomaton(policy: SitePolicy): Automaton | undefined {
@@ -229,7 +222,7 @@ function createScan(policy: SitePolicy, hasNotices: boolean): TextScan<PhraseMat
   const automaton = siteAutomaton(policy)
   const own = automaton === undefined ? undefined : createTextScanner(automaton)
   let isStarted = policy.compiled.index.always.length === 0 && !hasNotices
-  const turns = turnsOf(policy.compiled)
+  const turns = turnsOf(policy.compiled, ANSWER).map((at) => at * CHARACTERS_PER_TOKEN)
   let turned = 0
   let length = 0
   const turn = (): PhraseMatch[] => {

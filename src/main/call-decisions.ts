@@ -4,11 +4,12 @@
  */
 import type { RuleFiring } from '../model/decision.ts'
 import type { Finding } from '../model/finding.ts'
+import { DEFAULT_PRIORITY } from '../policy/compiled.ts'
 import type { CompiledPolicy, DecideContext } from '../policy/compiled.ts'
 import { decide } from '../policy/decide.ts'
 import { lower } from '../policy/mode.ts'
 import type { CallText } from '../stream/guard-options.ts'
-import { decideToolCall } from '../tools/decide.ts'
+import { MODIFIED, MODIFIED_MARK, decideToolCall } from '../tools/decide.ts'
 import type { ToolContext, ToolDecision } from '../tools/decide.ts'
 import { editJson } from '../tools/json-edit.ts'
 import type { JsonEdit } from '../tools/json-edit.ts'
@@ -29,10 +30,6 @@ export type CallJudgement = {
 }
 
 type Call = Pick<CallText, 'name' | 'arguments'>
-
-const MARK = '_checkstream_modified'
-const MODIFIED: JsonEdit = { path: [MARK], value: 'true' }
-const PRIORITY = 50
 
 export function judgeCall(
   policy: CompiledPolicy,
@@ -60,7 +57,7 @@ export function judgeCall(
 export function markForced(name: string, text: string, forced: readonly ForcedValue[]): string {
   const own = forced.filter((one) => one.name === name)
   const values = own.length === 0 ? undefined : parse(text)
-  if (values === undefined || valuesAt(values, MARK).length > 0) return text
+  if (values === undefined || valuesAt(values, MODIFIED_MARK).length > 0) return text
   const isForced = own.some(({ path, value }) =>
     valuesAt(values, path).some((place) => place.value === value),
   )
@@ -106,7 +103,7 @@ function firingsOf(name: string, decision: ToolDecision, mode: RuleFiring['mode'
     phase: 'tool',
     mode,
     action,
-    priority: PRIORITY,
+    priority: DEFAULT_PRIORITY,
     message: path === '' ? reason : `${path} ${reason}`,
     ...(commitment === undefined ? {} : { commitment }),
   }))

@@ -23,6 +23,12 @@ export function readsText(policy: CompiledPolicy, phase: Phase): boolean {
   )
 }
 
+/** Output positions, in tokens, at which rules of these phases have to be asked again, rising. */
+export function turnsOf(policy: CompiledPolicy, phases: readonly Phase[]): readonly number[] {
+  const turns = rulesOf(policy, phases).flatMap((rule) => rule.turns)
+  return [...new Set(turns)].toSorted((a, b) => a - b)
+}
+
 /** Everything that a whole text holds. */
 export function findingsIn(policy: CompiledPolicy, text: string): readonly Finding[] {
   const matches = scanText(policy, text)

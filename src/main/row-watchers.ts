@@ -11,6 +11,7 @@ import type { Score } from '../policy/risk.ts'
 import { createPolicyScanner } from '../policy/scan.ts'
 import type { PolicyScanner } from '../policy/scan.ts'
 import type { Row, Watcher } from '../session/row.ts'
+import { turnsOf } from './policy-reads.ts'
 import type { ScoreSource } from './score-source.ts'
 import type { SitePolicy } from './site-policies.ts'
 
@@ -34,7 +35,7 @@ export function createWatchers(
   const watchers: Watcher[] = []
   if (reads(compiled, 'match')) watchers.push(new TextWatcher(row, levels))
   if (reads(compiled, 'pii')) watchers.push(new PiiWatcher(row))
-  const turns = turnsOf(compiled)
+  const turns = turnsOf(compiled, ['step'])
   if (turns.length > 0) watchers.push(new TurnWatcher(row, turns))
   for (const source of heard) watchers.push(new ScoreWatcher(row, report, source, levels))
   const called = compiled.needs.tool ? calls() : undefined
@@ -128,12 +129,6 @@ class TextWatcher implements Watcher {
   close(): void {
     this.#read = Number.MAX_SAFE_INTEGER
   }
-}
-
-/** Positions at which some rule has to be asked again although nothing was found. */
-function turnsOf(policy: CompiledPolicy): readonly number[] {
-  const asked = policy.rules.filter((rule) => rule.phases.has('step'))
-  return [...new Set(asked.flatMap((rule) => rule.turns))].toSorted((a, b) => a - b)
 }
 
 /** Found where a turn is passed: no rule looks for it, so all that it does is to have rules asked. */

@@ -8,6 +8,7 @@ import type { ModelFolder } from '../classifiers/models-file.ts'
 import { readProbe } from '../classifiers/probe-file.ts'
 import type { ProbeImage } from '../classifiers/probe-file.ts'
 import { servable } from '../classifiers/registry.ts'
+import type { Registry } from '../classifiers/registry.ts'
 import { openStreamScorer } from '../classifiers/stream-onnx.ts'
 import { GuardError } from '../model/errors.ts'
 import { PII, classifierName } from '../policy/names.ts'
@@ -18,6 +19,7 @@ import { ScorerHub } from './scorer-hub.ts'
 export const MODELS = join(import.meta.dirname, '../../models')
 
 type Config = EffectiveConfig['config']
+type Asked = readonly Config['classifiers']['models'][number][]
 
 /**
  * Undefined when no model of tier A is asked for. Rejects with `model_invalid`. `changed` is told when
@@ -27,9 +29,9 @@ export async function openScorer(
   { config }: EffectiveConfig,
   changed: (change: DriftChange) => void,
 ): Promise<ScorerHub | undefined> {
-  const names = registeredNames(config.classifiers.models)
-  if (names.length === 0) return undefined
   const registry = readRegistry(MODELS)
+  const names = registeredNames(registry, config.classifiers.models)
+  if (names.length === 0) return undefined
   const tierA = Object.values(registry.models).find((entry) => entry.tier === 'A')
   if (tierA === undefined) return undefined
   const folder = openRegistered(MODELS, tierA)
@@ -73,9 +75,10 @@ export async function openJudges(
     judging.push({ classifier, names, close: () => classifier.close(), ...watched })
   }
   const asked = [...models, ...ingress.classifiers, ...midstream.classifiers]
+  const registry = readRegistry(MODELS)
   try {
-    for (const [model, byLabel] of judgesOf(asked)) {
-      await open(openRegistered(MODELS, servable(readRegistry(MODELS), model)), byLabel)
+    for (const [model, byLabel] of judgesOf(registry, asked)) {
+      await open(openRegistered(MODELS, servable(registry, model)), byLabel)
     }
     for (const model of models) {
       if (typeof model === 'string' || model.tier === 'A') continue
@@ -91,11 +94,11 @@ export async function openJudges(
 
 /** Registered models of tier B that the asked names need, each with its labels' names. */
 function judgesOf(
-  asked: readonly Config['classifiers']['models'][number][],
+  { models, names }: Registry,
+  asked: Asked,
 ): ReadonlyMap<string, ReadonlyMap<string, string>> {
-  const { models, names } = readRegistry(MODELS)
   const byModel = new Map<string, Map<string, string>>()
-  for (const name of askedNames(asked)) {
+  for (const name of askedNames(names, asked)) {
     const entry = names[name]
     const model = entry?.models.find((one) => models[one]?.tier === 'B')
     if (entry === undefined || model === undefined) continue
@@ -106,13 +109,10 @@ function judgesOf(
   return byModel
 }
 
-function askedNames(
-  models: readonly Config['classifiers']['models'][number][],
-): ReadonlySet<string> {
+function askedNames(known: Registry['names'], models: Asked): ReadonlySet<string> {
   const asked = models.flatMap((model) =>
     typeof model === 'string' ? [classifierName(model)] : [],
   )
-  const known = readRegistry(MODELS).names
   const lost = asked.find((name) => known[name] === undefined)
   if (lost === undefined) return new Set(asked)
   const names = Object.keys(known).join(', ')
@@ -121,10 +121,10 @@ function askedNames(
 
 /** Names that the streaming scorer answers for: all but personal data. */
 function registeredNames(
-  models: readonly Config['classifiers']['models'][number][],
+  { names: known }: Registry,
+  models: Asked,
 ): readonly { readonly name: string; readonly label: string }[] {
-  const known = readRegistry(MODELS).names
-  return [...askedNames(models)].flatMap((name) => {
+  return [...askedNames(known, models)].flatMap((name) => {
     const entry = known[name]
     return entry === undefined || name === PII ? [] : [{ name, label: entry.label }]
   })

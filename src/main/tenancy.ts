@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Mode } from '../model/finding.ts'
+import { CHARACTERS_PER_TOKEN } from '../policy/context.ts'
 import { TenantLimiter } from '../policy/limits.ts'
 import type { LimitName } from '../policy/limits.ts'
 import { checkTenants, resolveTenant, tenantsSchema } from '../policy/tenants.ts'
@@ -128,8 +129,6 @@ const limited = (limit: LimitName, retryAfterS: number): RequestError =>
     code: 'rate_limit_exceeded',
     retryAfterS,
   })
-
-const CHARACTERS_PER_TOKEN = 4
 
 /** Without an engine that counts: the size of the request, and the answer that it asks for. */
 function estimate(body: Body): number {

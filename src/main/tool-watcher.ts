@@ -7,6 +7,7 @@ import type { GuardEvent } from '../model/event.ts'
 import type { Finding } from '../model/finding.ts'
 import type { ToolFormat } from '../model/tool-format.ts'
 import type { TokenLookup } from '../programs/token-lookup.ts'
+import { DEFAULT_PRIORITY } from '../policy/compiled.ts'
 import type { CompiledPolicy, DecideContext } from '../policy/compiled.ts'
 import type { Row, Steer, Watcher } from '../session/row.ts'
 import { JsonCursor } from '../tools/json-cursor.ts'
@@ -273,13 +274,17 @@ export function watchCalls(
     context,
     forced: (value) => parts.site?.forced(row.child, value),
     observe: (rule, action) => {
-      const firing = { rule, phase: 'tool', mode: 'enforce', action, priority: PRIORITY } as const
+      const firing = {
+        rule,
+        phase: 'tool',
+        mode: 'enforce',
+        action,
+        priority: DEFAULT_PRIORITY,
+      } as const
       parts.observe({ kind: 'decision', requestId, position: row.position, firings: [firing] })
     },
   })
 }
-
-const PRIORITY = 50
 
 const createReader = (format: ToolFormat | undefined): ToolRecogniser =>
   format === undefined

@@ -4,6 +4,7 @@ import { compileAction, compileBan } from './compile-action.ts'
 import type { ActionParts } from './compile-action.ts'
 import { compileTrigger } from './compile-trigger.ts'
 import type { Calibration, Say, TriggerParts } from './compile-trigger.ts'
+import { DEFAULT_PRIORITY } from './compiled.ts'
 import type { CompiledAction, CompiledRule, Formula, Leaf, OnFailure } from './compiled.ts'
 import { compileContext, turningPoints } from './context.ts'
 import { defaultPhases } from './legal.ts'
@@ -23,7 +24,6 @@ export type RuleParts = {
   readonly nowMs: number
 }
 
-const DEFAULT_PRIORITY = 50
 const NEVER: Formula = { op: 'any', of: [] }
 
 export function compileRule(parts: RuleParts, resolved: ResolvedRule, index: number): CompiledRule {

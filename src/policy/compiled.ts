@@ -13,6 +13,9 @@ import type { ActionDocument } from './schema-actions.ts'
 import type { ToolTrigger } from './schema-triggers.ts'
 import type { ToolPolicy } from '../tools/tool-policy.ts'
 
+/** Of rules that name none, and of what acts beside rules. */
+export const DEFAULT_PRIORITY = 50
+
 export type OnFailure = 'closed' | 'open' | 'resident'
 
 /** What decide may be told beyond the request's own facts. All optional: what is not told is not true. */

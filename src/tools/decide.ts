@@ -11,6 +11,10 @@ import type { Taint } from './taint.ts'
 import type { ToolPolicy, ToolRule, ValueRule, ValueTest } from './tool-policy.ts'
 import { type Place, refuseValue, valuesAt } from './values.ts'
 
+/** What a call says of itself when its arguments are not all the model's own. */
+export const MODIFIED_MARK = '_checkstream_modified'
+export const MODIFIED: JsonEdit = { path: [MODIFIED_MARK], value: 'true' }
+
 export type ProposedCall = { readonly name: string; readonly arguments: string }
 
 export type MadeCall = { readonly name: string; readonly atMs: number }
@@ -160,13 +164,10 @@ function decideValues(
   const has = (kind: string): boolean => refused.some((one) => one.rule.otherwise.kind === kind)
   if (has('block')) return { kind: 'block', arguments: call.arguments, violations }
   const edits = refused.flatMap(toEdit)
-  const text =
-    edits.length === 0
-      ? call.arguments
-      : editJson(call.arguments, [...edits, { path: ['_checkstream_modified'], value: 'true' }])
+  const text = edits.length === 0 ? call.arguments : editJson(call.arguments, [...edits, MODIFIED])
   if (edits.length > 0) {
     // The safe value has to be safe itself: a rewrite never makes a call that another rule refuses.
-    const { _checkstream_modified: _mark, ...after } = parseObject(text) ?? {}
+    const { [MODIFIED_MARK]: _mark, ...after } = parseObject(text) ?? {}
     const left = refusals(rule, after, context).filter(
       (one) => !asksOrigin(one.rule.test) && one.rule.otherwise.kind !== 'note',
     )
