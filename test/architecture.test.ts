@@ -24,6 +24,8 @@ const DOORS: Record<string, readonly string[]> = {
   policy: ['automata', 'decoding', 'tools', 'vocabulary'],
   classifiers: [],
   proxy: ['stream', 'policy', 'tools'],
+  // steering masks and forces what policy says of a call while a row spells it
+  steering: ['policy', 'programs', 'session', 'tools'],
   // the embedded engine runs token programs as the plugin does, and speaks the same proto file
   engine: ['automata', 'vocabulary', 'step'],
   playground: ['stream', 'feed'], // shows what both planes did with one request

@@ -12,7 +12,7 @@ import type { Inspect } from './inspector.ts'
 import type { SitePolicy } from './site-policies.ts'
 import { capTokens } from './tenancy.ts'
 import type { Tenancy } from './tenancy.ts'
-import type { ToolSite } from './tool-site.ts'
+import type { ToolSite } from '../steering/site.ts'
 
 export type AdmissionParts = {
   readonly guard: Pick<Guard<SitePolicy>, 'engines' | 'expect'>

@@ -15,7 +15,7 @@ import { editJson } from '../tools/json-edit.ts'
 import type { JsonEdit } from '../tools/json-edit.ts'
 import { valuesAt } from '../tools/values.ts'
 import { findingsIn, readsText } from './policy-reads.ts'
-import type { ForcedValue } from './tool-site.ts'
+import type { ForcedValue } from '../steering/site.ts'
 
 export type CallJudgement = {
   readonly firings: readonly RuleFiring[]

@@ -14,7 +14,7 @@ import type { Conversation } from './conversation.ts'
 import { stopwatch } from './observe-firings.ts'
 import type { ObserveFirings } from './observe-firings.ts'
 import { modelsOf } from './policy-reads.ts'
-import type { CallFacts, ForcedValue } from './tool-site.ts'
+import type { CallFacts, ForcedValue } from '../steering/site.ts'
 
 export type CallDeskParts = {
   readonly policy: CompiledPolicy

@@ -15,7 +15,7 @@ import type { ObserveFirings } from './observe-firings.ts'
 import { told } from './told-headers.ts'
 import type { Tenancy } from './tenancy.ts'
 import { toolSite } from './tool-site.ts'
-import type { ToolSite } from './tool-site.ts'
+import type { ToolSite } from '../steering/site.ts'
 
 export type Deny = Extract<Admission, { kind: 'deny' }>
 export type Inspection = Omit<Extract<Admission, { kind: 'admit' }>, 'binding'> & {

@@ -25,9 +25,9 @@ import type { SitePolicy } from './site-policies.ts'
 import { createStepPlane } from './step-plane.ts'
 import type { PlaneVocabulary, StepPlane } from './step-plane.ts'
 import { chooseStopToken } from './stop-token.ts'
-import { formatOf } from './tool-site.ts'
-import type { ToolSite } from './tool-site.ts'
-import { watchCalls } from './tool-watcher.ts'
+import { formatOf } from '../steering/site.ts'
+import type { ToolSite } from '../steering/site.ts'
+import { watchCalls } from '../steering/watcher.ts'
 import { readVersion } from './version-file.ts'
 
 const TICK_MS = 100

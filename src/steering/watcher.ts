@@ -13,13 +13,15 @@ import type { Row, Steer, Watcher } from '../session/row.ts'
 import { JsonCursor } from '../tools/json-cursor.ts'
 import { createDetectingRecogniser, createToolRecogniser } from '../tools/recogniser.ts'
 import type { ToolRecogniser } from '../tools/recogniser.ts'
-import type { SitePolicy } from './site-policies.ts'
-import { namesIn, planNames, planValue } from './tool-plan.ts'
-import type { NamePlan, ValuePlan } from './tool-plan.ts'
-import type { ForcedValue, ToolSite } from './tool-site.ts'
-import { NAME_END, afterValue, spellings } from './tool-spelling.ts'
-import type { ValueSpelling } from './tool-spelling.ts'
+import { namesIn, planNames, planValue } from './plan.ts'
+import type { NamePlan, ValuePlan } from './plan.ts'
+import type { ForcedValue, ToolSite } from './site.ts'
+import { NAME_END, afterValue, spellings } from './spelling.ts'
+import type { ValueSpelling } from './spelling.ts'
 import { TokenSets } from './token-sets.ts'
+
+/** A row's policy, as far as steering asks it. */
+export type Steered = { readonly compiled: CompiledPolicy }
 
 export type ToolWatcherParts = {
   readonly policy: CompiledPolicy
@@ -54,7 +56,7 @@ const MAY_CALL = /(?:^|<\/think>|<tool_call>)\s*$/
 const TAIL = 16
 
 export class ToolWatcher implements Watcher {
-  readonly #row: Row<SitePolicy>
+  readonly #row: Row<Steered>
   readonly #parts: ToolWatcherParts
   readonly #sets: TokenSets
   #reader: ToolRecogniser
@@ -67,7 +69,7 @@ export class ToolWatcher implements Watcher {
   #forced: { readonly until: number; readonly text: string } | undefined
   #told = new Set<string>()
 
-  constructor(row: Row<SitePolicy>, parts: ToolWatcherParts) {
+  constructor(row: Row<Steered>, parts: ToolWatcherParts) {
     this.#row = row
     this.#parts = parts
     this.#sets = new TokenSets(parts.lookup)
@@ -253,7 +255,7 @@ export class ToolWatcher implements Watcher {
 }
 
 export function watchCalls(
-  row: Row<SitePolicy>,
+  row: Row<Steered>,
   parts: Pick<ToolWatcherParts, 'site' | 'format' | 'lookup'> & {
     readonly observe: (event: GuardEvent) => void
   },
