@@ -30,6 +30,34 @@ type Step = {
   readonly denied: readonly number[]
 }
 
+/** Letters and what stands for them under some fold; pieces of words. */
+const DISGUISES = [
+  'a',
+  's',
+  '@',
+  '$',
+  '5',
+  '4',
+  ' ',
+  '.',
+  's s',
+  'a.s',
+  'е',
+  'ａ',
+  'ß',
+  '\u200b',
+  '\u0301',
+]
+const SYLLABLES = ['in', 'as', 'x', '<end>']
+const EVERY_FOLD: Case['bans'] = [
+  {
+    text: 'ass',
+    match: 'word',
+    folds: ['case', 'width', 'marks', 'confusables', 'zero_width', 'leet', 'spacing'],
+  },
+  { text: 'assassin', match: 'substring', folds: ['case', 'leet', 'split'] },
+]
+
 /** Tokens are text, `\xNN` for single bytes, `<control>`, `<end>` or `<unused>`. */
 const CASES: readonly Case[] = [
   {
@@ -102,36 +130,9 @@ const CASES: readonly Case[] = [
   {
     name: 'folds',
     about: 'every fold at once: look-alikes, leet, spelled-out and split letters',
-    tokens: [
-      'a',
-      's',
-      '@',
-      '$',
-      '5',
-      '4',
-      ' ',
-      '.',
-      's s',
-      'a.s',
-      'е',
-      'ａ',
-      'ß',
-      '\u200b',
-      '\u0301',
-      'in',
-      'as',
-      'x',
-      '<end>',
-    ],
+    tokens: [...DISGUISES, ...SYLLABLES],
     width: 20,
-    bans: [
-      {
-        text: 'ass',
-        match: 'word',
-        folds: ['case', 'width', 'marks', 'confusables', 'zero_width', 'leet', 'spacing'],
-      },
-      { text: 'assassin', match: 'substring', folds: ['case', 'leet', 'split'] },
-    ],
+    bans: EVERY_FOLD,
     walks: [
       ['a', '.', 's', ' ', 's', 'x'],
       ['@', '$', '\u200b'],
@@ -145,40 +146,9 @@ const CASES: readonly Case[] = [
     name: 'matches',
     about:
       'a program of matches, every fold at once: look-alikes, leet, spelled-out and split letters',
-    tokens: [
-      'a',
-      's',
-      '@',
-      '$',
-      '5',
-      '4',
-      ' ',
-      '.',
-      's s',
-      'a.s',
-      'е',
-      'ａ',
-      'ß',
-      '\u200b',
-      '\u0301',
-      '\u0d02',
-      '\\xe2',
-      '\\x80',
-      '\\x8b',
-      'in',
-      'as',
-      'x',
-      '<end>',
-    ],
+    tokens: [...DISGUISES, '\u0d02', '\\xe2', '\\x80', '\\x8b', ...SYLLABLES],
     width: 24,
-    bans: [
-      {
-        text: 'ass',
-        match: 'word',
-        folds: ['case', 'width', 'marks', 'confusables', 'zero_width', 'leet', 'spacing'],
-      },
-      { text: 'assassin', match: 'substring', folds: ['case', 'leet', 'split'] },
-    ],
+    bans: EVERY_FOLD,
     walks: [
       ['a', '.', 's', ' ', 's', 'x'],
       ['@', '$', '\u200b'],

@@ -5,7 +5,7 @@ import type { EngineSeat } from '../src/model/engine.ts'
 import type { Finding } from '../src/model/finding.ts'
 import type { Opened, Step } from '../src/model/step.ts'
 import type { Row, Watcher } from '../src/session/row.ts'
-import { allow, createTestGuard, engineInfo, walkX } from './step/fakes.ts'
+import { allow, createTestGuard, engineInfo, openedRow, walkX } from './step/fakes.ts'
 import type { TestGuard, TestPolicy } from './step/fakes.ts'
 
 let sequence = 0
@@ -24,30 +24,8 @@ const step = (more: Partial<Step> = {}): Step => ({
   ...more,
 })
 
-const opened = (slot: number, generation = 1, more: Partial<Opened> = {}): Opened => ({
-  slot,
-  generation,
-  requestId: `r${slot}`,
-  tenant: '',
-  policy: '',
-  program: walkX.digest,
-  promptLength: 1,
-  promptTokenIds: [],
-  outputTokenIds: [],
-  sampling: {
-    temperature: 1,
-    topP: 1,
-    topK: 0,
-    minP: 0,
-    presencePenalty: 0,
-    frequencyPenalty: 0,
-    repetitionPenalty: 1,
-    maxTokens: 0,
-    stopToken: undefined,
-  },
-  child: 0,
-  ...more,
-})
+const opened = (slot: number, generation = 1, more: Partial<Opened> = {}): Opened =>
+  openedRow({ slot, generation, requestId: `r${slot}`, program: walkX.digest, ...more })
 
 /** Tokens of one row, from `position` on. */
 const tokens = (slot: number, generation: number, position: number, text: string) => ({

@@ -17,6 +17,22 @@ from checkstream_vllm import protocol
 Answer = Callable[[Any], Any]
 
 
+def serve(socket: Any, attach: Any) -> Any:
+    """A started gRPC server on a Unix socket; `attach(requests, context)` yields its answers."""
+    options = [("grpc.max_receive_message_length", 1 << 26)]
+    server = grpc.server(futures.ThreadPoolExecutor(8), options=options)
+    handler = grpc.stream_stream_rpc_method_handler(
+        attach,
+        request_deserializer=protocol.EngineMessage.FromString,
+        response_serializer=lambda message: message.SerializeToString(),
+    )
+    service = grpc.method_handlers_generic_handler("checkstream.v1.Engine", {"Attach": handler})
+    server.add_generic_rpc_handlers((service,))
+    server.add_insecure_port(f"unix:{socket}")
+    server.start()
+    return server
+
+
 class Sidecar:
     """Bans what `compile` makes of the vocabulary; answers each Step with what `answer` returns."""
 
@@ -42,18 +58,7 @@ class Sidecar:
         self._server: Any = None
 
     def start(self) -> Sidecar:
-        self._server = grpc.server(
-            futures.ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", 1 << 26)]
-        )
-        handler = grpc.stream_stream_rpc_method_handler(
-            self._attach,
-            request_deserializer=protocol.EngineMessage.FromString,
-            response_serializer=lambda m: m.SerializeToString(),
-        )
-        service = grpc.method_handlers_generic_handler("checkstream.v1.Engine", {"Attach": handler})
-        self._server.add_generic_rpc_handlers((service,))
-        self._server.add_insecure_port(f"unix:{self.socket}")
-        self._server.start()
+        self._server = serve(self.socket, self._attach)
         return self
 
     def stop(self) -> None:

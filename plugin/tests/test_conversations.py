@@ -12,7 +12,6 @@ import queue
 import tempfile
 import threading
 from collections.abc import Iterator
-from concurrent import futures
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from checkstream_vllm.program import TokenProgram
 from checkstream_vllm.stats import Stats
 from checkstream_vllm.vocabulary import CONTROL, END, TEXT, make_vocabulary
 from compiler import phrase_program
+from sidecar import serve
 from test_client import until
 
 FILE = Path(__file__).resolve().parents[2] / "test/data/step/conversations.yaml"
@@ -66,16 +66,7 @@ class Acted:
         self.heard: queue.Queue[Any] = queue.Queue()
         self._out: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._first = threading.Lock()
-        self._server = grpc.server(futures.ThreadPoolExecutor(4))
-        handler = grpc.stream_stream_rpc_method_handler(
-            self._attach,
-            request_deserializer=protocol.EngineMessage.FromString,
-            response_serializer=lambda message: message.SerializeToString(),
-        )
-        service = grpc.method_handlers_generic_handler("checkstream.v1.Engine", {"Attach": handler})
-        self._server.add_generic_rpc_handlers((service,))
-        self._server.add_insecure_port(f"unix:{socket}")
-        self._server.start()
+        self._server = serve(socket, self._attach)
 
     def say(self, **body: Any) -> None:
         self._out.put(protocol.SidecarMessage(**body))

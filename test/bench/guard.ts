@@ -15,7 +15,7 @@ import type { LoadedProgram } from '../../src/programs/program-book.ts'
 import { DEFAULT_LIMITS } from '../../src/session/limits.ts'
 import { createVocabulary } from '../../src/vocabulary/vocabulary.ts'
 import type { Vocabulary } from '../../src/vocabulary/vocabulary.ts'
-import { allow, engineInfo } from '../step/fakes.ts'
+import { allow, engineInfo, openedRow } from '../step/fakes.ts'
 import { dataFolder, readData } from './data-folder.ts'
 import { report } from './report.ts'
 
@@ -120,29 +120,13 @@ let sequence = 0
 const step = (more: Partial<Step>): void => {
   seat.step({ ...empty, sequence: ++sequence, ...more })
 }
-const opened = (slot: number, generation: number) => ({
-  slot,
-  generation,
-  requestId: `r${slot}-${generation}`,
-  tenant: '',
-  policy: '',
-  program: program.digest,
-  promptLength: 1,
-  promptTokenIds: [],
-  outputTokenIds: [],
-  sampling: {
-    temperature: 1,
-    topP: 1,
-    topK: 0,
-    minP: 0,
-    presencePenalty: 0,
-    frequencyPenalty: 0,
-    repetitionPenalty: 1,
-    maxTokens: 0,
-    stopToken: undefined,
-  },
-  child: 0,
-})
+const opened = (slot: number, generation: number) =>
+  openedRow({
+    slot,
+    generation,
+    requestId: `r${slot}-${generation}`,
+    program: program.digest,
+  })
 const rows = (count: number) => Array.from({ length: count }, (_, i) => i)
 
 function timeSteps(): number[] {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { CALM, nextLevel } from '../../src/decoding/level.ts'
 import type { AdaptPlan, Smoothing } from '../../src/decoding/plan.ts'
 import { stricter, tighten } from '../../src/decoding/tighten.ts'
+import { SAMPLING } from '../step/fakes.ts'
 
 const plan = (smoothing: Smoothing, dwellTokens = 3): AdaptPlan => ({
   levels: [
@@ -60,17 +61,7 @@ describe('nextLevel', () => {
 })
 
 describe('tighten', () => {
-  const own = {
-    temperature: 0.7,
-    topP: 0.9,
-    topK: 0,
-    minP: 0,
-    presencePenalty: 0,
-    frequencyPenalty: 0,
-    repetitionPenalty: 1,
-    maxTokens: 16,
-    stopToken: undefined,
-  }
+  const own = { ...SAMPLING, temperature: 0.7, topP: 0.9, maxTokens: 16 }
 
   it('never loosens anything that the client asked for', () => {
     for (let i = 0; i < 500; i++) {

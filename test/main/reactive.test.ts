@@ -7,6 +7,7 @@ import { startSidecar } from '../../src/main.ts'
 import { chunkOf, completionOf, event, json, sse, startUpstream, temp } from '../proxy/upstream.ts'
 import type { MockUpstream, Script } from '../proxy/upstream.ts'
 import { naiveKit } from './fake-engine.ts'
+import { siteFlags } from './site.ts'
 
 const open: (() => Promise<void> | void)[] = []
 afterEach(async () => {
@@ -51,17 +52,13 @@ async function start(
   writeFileSync(join(policies, 'site.yaml'), POLICY)
   const banned = join(policies, 'banned.json')
   writeFileSync(banned, '["quokka"]')
-  const flags = Object.entries({
+  const flags = siteFlags({
     mode: 'proxy',
     'backend.url': upstream.url,
     'policies.path': policies,
     'guardrails.preventive.logit_masking.banned_tokens_file': banned,
-    'server.host': '127.0.0.1',
-    'server.port': '0',
-    'server.drain': '100ms',
-    'telemetry.log_level': 'silent',
     ...more,
-  }).map(([key, text]) => ({ path: key.split('.'), text, from: '--set' }))
+  })
   const sidecar = await startSidecar(loadConfig({ flags, env: {} }), naiveKit())
   open.push(sidecar.stop)
   const client = new OpenAI({ baseURL: `${sidecar.url}/v1`, apiKey: 'k', maxRetries: 0 })

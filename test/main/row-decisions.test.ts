@@ -3,6 +3,7 @@ import type { StepContext } from '../../src/guard.ts'
 import { createDecide } from '../../src/main/row-decisions.ts'
 import type { SitePolicy } from '../../src/main/site-policies.ts'
 import { buildLibrary, requireLibrary, requirePolicy } from '../../src/policy/library.ts'
+import { SAMPLING } from '../step/fakes.ts'
 
 const DOCUMENT = `
 name: demo
@@ -30,17 +31,7 @@ const context: StepContext = {
   position: 2,
   parameters: {},
   vocabularyDigest: 'v',
-  sampling: {
-    temperature: 1,
-    topP: 1,
-    topK: 0,
-    minP: 0,
-    presencePenalty: 0,
-    frequencyPenalty: 0,
-    repetitionPenalty: 1,
-    maxTokens: 0,
-    stopToken: undefined,
-  },
+  sampling: SAMPLING,
 }
 const lookup = (digest: string) =>
   digest === 'v'

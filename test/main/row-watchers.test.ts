@@ -6,7 +6,7 @@ import { decide } from '../../src/policy/decide.ts'
 import { Row } from '../../src/session/row.ts'
 import { Session } from '../../src/session/session.ts'
 import { context, policyOf } from '../policy/findings.ts'
-import { byteVocabulary } from '../step/fakes.ts'
+import { byteVocabulary, openedRow } from '../step/fakes.ts'
 
 function rowOf(yaml: string) {
   const compiled = policyOf(yaml)
@@ -18,29 +18,7 @@ function rowOf(yaml: string) {
     bans: [],
   }
   const session = new Session({
-    opened: {
-      slot: 0,
-      generation: 1,
-      requestId: 'r',
-      tenant: '',
-      policy: 'p',
-      program: '',
-      promptLength: 1,
-      promptTokenIds: [],
-      outputTokenIds: [],
-      sampling: {
-        temperature: 1,
-        topP: 1,
-        topK: 0,
-        minP: 0,
-        presencePenalty: 0,
-        frequencyPenalty: 0,
-        repetitionPenalty: 1,
-        maxTokens: 0,
-        stopToken: undefined,
-      },
-      child: 0,
-    },
+    opened: openedRow({ policy: 'p' }),
     vocabulary: byteVocabulary(),
     walk: undefined,
     isCompared: false,

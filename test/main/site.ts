@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfig } from '../../src/config/file.ts'
+import type { Setting } from '../../src/config/layers.ts'
 import { startSidecar } from '../../src/main.ts'
 import type { Sidecar } from '../../src/main.ts'
 import type { Judges } from '../../src/main/judges.ts'
@@ -28,6 +29,18 @@ export type SiteParts = {
   readonly judges?: Judges
 }
 
+/** Flags of a sidecar that a test starts: any free port, nothing on the log, a short end. */
+export function siteFlags(settings: Readonly<Record<string, string>>): readonly Setting[] {
+  const all = {
+    'server.host': '127.0.0.1',
+    'server.port': '0',
+    'server.drain': '100ms',
+    'telemetry.log_level': 'silent',
+    ...settings,
+  }
+  return Object.entries(all).map(([key, text]) => ({ path: key.split('.'), text, from: '--set' }))
+}
+
 export async function startSite(mode: Mode, parts: SiteParts): Promise<Site> {
   const engine = await startFakeEngine(parts.script)
   const socket = temp('checkstream.sock')
@@ -36,18 +49,14 @@ export async function startSite(mode: Mode, parts: SiteParts): Promise<Site> {
   parts.policies.forEach((text, i) => writeFileSync(join(policies, `p${i}.yaml`), text))
   const banned = join(dirname(socket), 'banned.json')
   writeFileSync(banned, '[]')
-  const flags = Object.entries({
+  const flags = siteFlags({
     mode,
     'vllm.socket': socket,
     'backend.url': engine.upstream.url,
     'policies.path': policies,
     'guardrails.preventive.logit_masking.banned_tokens_file': banned,
-    'server.host': '127.0.0.1',
-    'server.port': '0',
-    'server.drain': '100ms',
-    'telemetry.log_level': 'silent',
     ...parts.settings,
-  }).map(([key, text]) => ({ path: key.split('.'), text, from: '--set' }))
+  })
   const kit = { ...naiveKit(), ...(parts.judges === undefined ? {} : { judges: parts.judges }) }
   const sidecar = await startSidecar(loadConfig({ flags, env: {} }), kit)
   const client = mode === 'sidecar' ? engine.attach(socket) : undefined

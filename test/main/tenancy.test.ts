@@ -8,6 +8,7 @@ import { createAccounts } from '../../src/main/service-accounts.ts'
 import { keyDigest } from '../../src/policy/tenants.ts'
 import { completionOf, json, startUpstream, temp } from '../proxy/upstream.ts'
 import { naiveKit } from './fake-engine.ts'
+import { siteFlags } from './site.ts'
 
 const open: (() => Promise<void> | void)[] = []
 afterEach(async () => {
@@ -48,17 +49,13 @@ async function start(tenants: object, more: Record<string, string> = {}) {
   writeFileSync(join(folder, 'strict.yaml'), POLICIES)
   const tenantsFile = temp('tenants.yaml')
   writeFileSync(tenantsFile, JSON.stringify(tenants))
-  const flags = Object.entries({
+  const flags = siteFlags({
     mode: 'proxy',
     'backend.url': upstream.url,
     'policies.path': folder,
     'policies.tenants_file': tenantsFile,
-    'server.host': '127.0.0.1',
-    'server.port': '0',
-    'server.drain': '100ms',
-    'telemetry.log_level': 'silent',
     ...more,
-  }).map(([key, text]) => ({ path: key.split('.'), text, from: '--set' }))
+  })
   const sidecar = await startSidecar(loadConfig({ flags, env: {} }), naiveKit())
   open.push(sidecar.stop)
   const ask = (key: string, content = 'hi', body: object = {}): Promise<Response> =>

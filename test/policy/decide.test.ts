@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Finding } from '../../src/model/finding.ts'
 import { decide } from '../../src/policy/decide.ts'
 import { context, data, match, policyOf, verdict } from './findings.ts'
+import { SAMPLING } from '../step/fakes.ts'
 
 const rule = (body: string): string =>
   `name: p\nrules:\n  - name: r\n${body.replace(/^/gm, '    ')}`
@@ -170,15 +171,11 @@ rules:
       repetitionPenalty: 1.1,
     })
     const sampling = {
+      ...SAMPLING,
       temperature: 0.4,
       topP: 0.5,
-      topK: 0,
-      minP: 0,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
       repetitionPenalty: 1.2,
       maxTokens: 10,
-      stopToken: undefined,
     }
     expect(decide(policy, found, { ...context, sampling }).adapt).toEqual({ temperature: 0.3 })
   })

@@ -2,32 +2,11 @@ import { describe, expect, it } from 'vitest'
 import type { Opened } from '../../src/model/step.ts'
 import { HISTORY, NOTICED, Session } from '../../src/session/session.ts'
 import type { Walk } from '../../src/session/session.ts'
-import { byteVocabulary, walkX } from '../step/fakes.ts'
+import { byteVocabulary, openedRow, walkX } from '../step/fakes.ts'
 
 const vocabulary = byteVocabulary()
-const opened = (outputTokenIds: readonly number[] = []): Opened => ({
-  slot: 0,
-  generation: 1,
-  requestId: 'r',
-  tenant: '',
-  policy: '',
-  program: walkX.digest,
-  promptLength: 1,
-  promptTokenIds: [],
-  outputTokenIds,
-  sampling: {
-    temperature: 1,
-    topP: 1,
-    topK: 0,
-    minP: 0,
-    presencePenalty: 0,
-    frequencyPenalty: 0,
-    repetitionPenalty: 1,
-    maxTokens: 0,
-    stopToken: undefined,
-  },
-  child: 0,
-})
+const opened = (outputTokenIds: readonly number[] = []): Opened =>
+  openedRow({ program: walkX.digest, outputTokenIds })
 
 const session = (walk: Walk = walkX, resumed: readonly number[] = []): Session =>
   new Session({

@@ -8,6 +8,7 @@ import type { GuardParts } from '../../src/guard.ts'
 import type { Decision } from '../../src/model/decision.ts'
 import type { EngineInfo, ProgramSet } from '../../src/model/engine.ts'
 import type { GuardEvent } from '../../src/model/event.ts'
+import type { Opened, SamplingParameters } from '../../src/model/step.ts'
 import { DEFAULT_LIMITS } from '../../src/session/limits.ts'
 import type { TokenBytes } from '../../src/session/row-text.ts'
 import type { Walk } from '../../src/session/session.ts'
@@ -55,6 +56,35 @@ export const walkX: Walk = {
     state === 2 ? 2 : token === 120 ? 1 : state === 1 && token === 88 ? 2 : 0,
   isDead: (state) => state === 2,
 }
+
+/** What a client that asks for nothing is sampled with. */
+export const SAMPLING: SamplingParameters = {
+  temperature: 1,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  repetitionPenalty: 1,
+  maxTokens: 0,
+  stopToken: undefined,
+}
+
+/** A row as an engine opens it. */
+export const openedRow = (more: Partial<Opened> = {}): Opened => ({
+  slot: 0,
+  generation: 1,
+  requestId: 'r',
+  tenant: '',
+  policy: '',
+  program: '',
+  promptLength: 1,
+  promptTokenIds: [],
+  outputTokenIds: [],
+  sampling: SAMPLING,
+  child: 0,
+  ...more,
+})
 
 export const allow = (revision: string): Decision => ({
   revision,

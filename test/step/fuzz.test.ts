@@ -15,7 +15,7 @@ import { engineService } from '../../src/step/proto-file.ts'
 import type { WireEngineMessage } from '../../src/step/wire.ts'
 import { TestEngine } from './client.ts'
 import { createTestGuard, hello, serverParts, temporarySocket } from './fakes.ts'
-import { byteVocabulary, vocabularyChunk, walkX } from './fakes.ts'
+import { SAMPLING, byteVocabulary, vocabularyChunk, walkX } from './fakes.ts'
 import { createNaivePlane, toBans } from './naive-plane.ts'
 
 const { attach } = engineService() as unknown as {
@@ -97,17 +97,7 @@ function mutate(value: unknown, random: Random): unknown {
 const PROGRAM = Buffer.from(walkX.digest, 'hex')
 const HELLO = hello()
 const CHUNK = vocabularyChunk()
-const sampling = {
-  temperature: 1,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  repetitionPenalty: 1,
-  maxTokens: 16,
-  stopToken: 257,
-}
+const sampling = { ...SAMPLING, maxTokens: 16, stopToken: 257 }
 const opened = (slot: number, generation: number) => ({
   slot,
   generation,
