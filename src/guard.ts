@@ -187,9 +187,9 @@ export class Guard<P extends GuardPolicy> {
     const decision = this.#parts.decide(row.policy, row.findings, this.#context(seat, row))
     const tookUs = Math.round((this.#parts.now() - startMs) * 1_000)
     this.counters.decisions++
-    row.ruled = withoutPlayed(row, toDirective(decision, position))
-    const directive = steered(row.ruled, row.steer, position)
-    row.ruled = withoutForce(row.ruled)
+    const ruled = withoutPlayed(row, toDirective(decision, position))
+    const directive = steered(ruled, row.steer, position)
+    row.ruled = withoutForce(ruled)
     const isChange = !isSameDirective(directive, row.directive)
     if (isChange) this.#direct(seat, row, directive)
     if (!isChange && decision.firings.length === 0) return
