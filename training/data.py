@@ -25,10 +25,12 @@ from sources import ADVICE, BENIGN, HEADS, INJECTION, Labels, Row, toxic
 OUT = Path(__file__).resolve().parent / "out"
 SEED = 20260
 # At most this many rows of (source, label): no source may drown the others.
-CAPS = {"edos:0": 6500, "implicit_hate:1": 2500, "implicit_hate:0": 2200, "clinc150:0": 5000, "banking77:0": 2500,
+CAPS = {"edos:0": 12500, "implicit_hate:1": 4000, "implicit_hate:0": 3600, "clinc150:0": 5000, "banking77:0": 2500,
         "gpteacher_codegen_answers:0": 900, "gpteacher_toolformer_0.6_answers:0": 400,
         "mlma_ar:1": 500, "mlma_fr:1": 700, "mlma_en:1": 900, "gpteacher_codegen:0": 900, "gpteacher_toolformer_0.6:0": 900,
         "gpteacher_roleplay:0": 1900, "davidson:0": 3000, "hh_rlhf_chosen:0": 1000, "tau2_documents:0": 1100}
+# Sets made of variants on purpose: the same carrier with another order, one emoji exchanged.
+PAIRED = {"deepset", "hatemoji"}
 
 
 def normal(text: str) -> str:
@@ -58,9 +60,9 @@ class Near:
             if len(self.where[gram]) < 64:
                 self.where[gram].append(ident)
 
-    def holds(self, text: str, both_ways: bool) -> bool:
-        if normal(text) in self.exact:
-            return True
+    def holds(self, text: str, both_ways: bool, exactly: bool = False) -> bool:
+        if normal(text) in self.exact or exactly:
+            return normal(text) in self.exact
         own = grams(text)
         if not own:
             return False
@@ -134,7 +136,9 @@ def collect(rng: random.Random, scale: float) -> tuple[list[Row], dict[str, obje
             # Long texts are compared window by window, as they are trained on.
             for part in sources.chunks(text, limit=8) if name not in ("clinc", "banking77") else [text]:
                 dev_index.add(part)
-    own_index = Near()
+    # Near copies are dropped within a label only: a pair that differs in one word and in its label
+    # (deepset, HatemojiBuild) is what teaches the boundary.
+    own_index = {"0": Near(), "1": Near()}
     kept: list[Row] = []
     report: dict[str, Counter[str]] = defaultdict(Counter)
     licensed = [*sources.injections(train, rng), *sources.advice(train), *sources.benign(train, rng), *sources.toxicity(train)]
@@ -144,27 +148,28 @@ def collect(rng: random.Random, scale: float) -> tuple[list[Row], dict[str, obje
         licensed = [r for i, r in enumerate(licensed) if i % int(1 / scale) == 0]
     seen: Counter[str] = Counter()
     for text, labels, source in licensed:
-        key = f"{source}:{label_key(labels)}"
+        label = label_key(labels)
+        key, other = f"{source}:{label}", own_index["1" if label == "0" else "0"]
         text = text.strip()
         if len(text) < 3:
             report[key]["empty"] += 1
         elif dev_index.holds(text, both_ways=labels[1] == 1):
             report[key]["copy of a development text"] += 1
-        elif own_index.holds(text, both_ways=False):
+        elif normal(text) in other.exact or own_index[label].holds(text, both_ways=False, exactly=source in PAIRED):
             report[key]["duplicate"] += 1
         elif seen[key] >= CAPS.get(key, 10**9) * scale:
             report[key]["over the cap"] += 1
         else:
             seen[key] += 1
-            own_index.add(text)
+            own_index[label].add(text)
             kept.append((text, labels, source))
             report[key]["kept"] += 1
     for text, labels, source in [*written(rng, scale), *spliced(rng, train, scale)]:
         key = f"{source}:{label_key(labels)}"
-        if normal(text) in own_index.exact or dev_index.holds(text, both_ways=False):
+        if any(normal(text) in index.exact for index in own_index.values()) or dev_index.holds(text, both_ways=False):
             report[key]["duplicate or copy of a development text"] += 1
             continue
-        own_index.exact.add(normal(text))
+        own_index[label_key(labels)].exact.add(normal(text))
         kept.append((text, labels, source))
         report[key]["kept"] += 1
     return kept, {k: dict(v) for k, v in sorted(report.items())}
