@@ -97,7 +97,7 @@ def start_from(model: Encoder, folder: Path) -> None:
 
 
 def pad(batch: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    width = max(len(ids) for ids in batch)
+    width = -(-max(len(ids) for ids in batch) // 8) * 8  # few widths: oneDNN compiles once for each
     ids = torch.zeros(len(batch), width, dtype=torch.long)
     mask = torch.zeros(len(batch), width, dtype=torch.long)
     for i, row in enumerate(batch):
@@ -117,14 +117,20 @@ def load_rows() -> list[dict[str, object]]:
     return [json.loads(line) for line in (OUT / "train.jsonl").open()]
 
 
-def plan(rows: list[dict[str, object]], rng: random.Random) -> list[list[int]]:
-    """One plan's batches of row indexes: equal lengths together, in random order."""
+def tokenize(rows: list[dict[str, object]]) -> list[list[int]]:
+    """Token ids of every row, as long as training reads it."""
+    found = AutoTokenizer.from_pretrained(base_folder())([clean(str(r["text"])) for r in rows], truncation=True, max_length=MAX_TOKENS)["input_ids"]
+    return [shorten(ids, str(row["source"])) for ids, row in zip(found, rows, strict=True)]
+
+
+def plan(rows: list[dict[str, object]], tokens: list[list[int]], rng: random.Random) -> list[list[int]]:
+    """One plan's batches of row indexes: equal lengths together (padding costs as much as text), in random order."""
     chosen: list[int] = []
     for i, row in enumerate(rows):
         visits = VISITS.get(str(row["source"]), 1.0)
         chosen += [i] * (int(visits) + (rng.random() < visits % 1))
     rng.shuffle(chosen)
-    pools = [sorted(chosen[i : i + 1600], key=lambda j: len(str(rows[j]["text"]))) for i in range(0, len(chosen), 1600)]  # type: ignore[arg-type]
+    pools = [sorted(chosen[i : i + 4800], key=lambda j: len(tokens[j])) for i in range(0, len(chosen), 4800)]
     batches = [pool[i : i + BATCH] for pool in pools for i in range(0, len(pool), BATCH)]
     rng.shuffle(batches)
     return batches
@@ -132,22 +138,6 @@ def plan(rows: list[dict[str, object]], rng: random.Random) -> list[list[int]]:
 
 def shorten(ids: list[int], source: str) -> list[int]:
     return ids if source in WHOLE or len(ids) <= SHORT_TOKENS else [*ids[: SHORT_TOKENS - 1], ids[-1]]
-
-
-class Tokenized:
-    """Token ids by row, cut when first asked for."""
-
-    def __init__(self, rows: list[dict[str, object]]) -> None:
-        self.rows, self.tokenizer = rows, AutoTokenizer.from_pretrained(base_folder())
-        self.found: dict[int, list[int]] = {}
-
-    def batch(self, indexes: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        missing = sorted({i for i in indexes if i not in self.found})
-        if missing:
-            given = [self.rows[i] for i in missing]
-            cut = self.tokenizer([clean(str(r["text"])) for r in given], truncation=True, max_length=MAX_TOKENS)["input_ids"]
-            self.found.update((i, shorten(ids, str(row["source"]))) for i, ids, row in zip(missing, cut, given, strict=True))
-        return pad([self.found[i] for i in indexes])
 
 
 class Twin:
@@ -192,7 +182,7 @@ def train(model: Encoder, rows: list[dict[str, object]], tokens: float, checkpoi
     body = [p for p in model.body.parameters() if p.requires_grad]
     groups = [{"params": body, "peak": PEAK, "weight_decay": 0.01}, {"params": list(model.head.parameters()), "peak": HEAD_PEAK}]
     optimizer = torch.optim.AdamW(groups, lr=1e-5, fused=True)
-    schedule, cut, step, number, skip, last = Schedule(tokens), Tokenized(rows), 0, 0, 0, time.time()
+    schedule, cut, step, number, skip, last = Schedule(tokens), tokenize(rows), 0, 0, 0, time.time()
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=False)
         model.load_state_dict(saved["model"])
@@ -208,12 +198,12 @@ def train(model: Encoder, rows: list[dict[str, object]], tokens: float, checkpoi
 
     running = 0.0
     while schedule.rate() > 0 or schedule.done == 0:
-        for at, batch in enumerate(plan(rows, random.Random(100 + number))):
+        for at, batch in enumerate(plan(rows, cut, random.Random(100 + number))):
             if at < skip:
                 continue
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * schedule.rate()
-            ids, mask = cut.batch(batch)
+            ids, mask = pad([cut[i] for i in batch])
             labels = torch.tensor([[-1.0 if v is None else float(v) for v in rows[i]["labels"]] for i in batch])  # type: ignore[attr-defined]
             loss = masked_loss(twin.fast(ids, mask), labels)
             loss.backward()
