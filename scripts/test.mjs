@@ -13,6 +13,7 @@ const PYTHON = join(VENV, 'bin', 'python')
 const PACKAGES = [
   'anthropic>=0.50',
   'grpcio>=1.66',
+  'h2>=4.1',
   'numpy>=1.26',
   'openai>=1.60',
   'protobuf>=5',

@@ -1,7 +1,7 @@
 """CheckStream inside vLLM: `--logits-processors checkstream_vllm:CheckStream`.
 
 One name for vLLM's two interfaces. vLLM imports this in its API server, its engine and its workers:
-it touches no socket and no device, and leaves gRPC and numpy unimported until a processor is made.
+it touches no socket and no device, and leaves HTTP/2 and numpy unimported until a processor is made.
 """
 
 from __future__ import annotations

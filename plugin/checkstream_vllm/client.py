@@ -1,8 +1,8 @@
-"""The socket: the only file with gRPC. One stream to the sidecar, kept for the engine's life.
+"""The conversation with the sidecar: one stream, kept for the engine's life.
 
-Everything that waits, waits on threads of this file; the engine's thread only appends to queues and,
-for awaited steps, waits for a number with a deadline. A stream that breaks is made again with
-growing, jittered pauses; what was owed to the old one is dropped, because the rows are opened anew.
+Everything that waits, waits on the thread of this file, but for awaited steps: those the engine's
+thread sends and reads itself, with a deadline. A stream that breaks is made again with growing,
+jittered pauses; what was owed to the old one is dropped, because the rows are opened anew.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import grpc
-
 from . import events, protocol
+from .channel import Channel
+from .http2 import CallEnded
 from .outbox import Parcel
 from .program import TokenProgram
 from .stats import Stats
@@ -36,24 +36,28 @@ MAX_QUEUED = 512
 MAX_EVENTS = 65_536
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 TICK_S = 0.005
-
-OPTIONS = [
-    ("grpc.max_send_message_length", MAX_MESSAGE),
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.enable_retries", 0),
-    ("grpc.use_local_subchannel_pool", 1),
-]
+STATS_S = 1.0
 
 
 class Stream:
-    """One attempt at the conversation. Its queue ends with it."""
+    """One attempt at the conversation."""
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.outgoing: queue.SimpleQueue[bytes | Parcel | None] = queue.SimpleQueue()
-        self.answers: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.ready = False
-        self.call: Any = None
+        self.answers: queue.SimpleQueue[int] = queue.SimpleQueue()
+        # Why our side gave it up.
+        self.problem: Exception | None = None
+        self.channel: Any = None
+
+    def put(self, message: Any) -> None:
+        """Queues an EngineMessage."""
+        self.channel.put(message.SerializeToString())
+
+    def end(self, problem: Exception) -> None:
+        self.problem = problem
+        if self.channel is not None:
+            self.channel.wake()
 
 
 class Client:
@@ -67,31 +71,29 @@ class Client:
         vocabulary: Vocabulary,
         stats: Stats,
     ) -> None:
-        self._address = address
+        self._path = address.removeprefix("unix:")
         self._hello = hello
         self._vocabulary = vocabulary
         self._stats = stats
         self._stream = Stream(0)
+        self._incoming = Incoming(self, self._stream)
         self._events: deque[events.Event] = deque()
         self._held: dict[bytes, TokenProgram] = {}
         self._reason = ""
         self._bound = threading.Event()
         self._over = threading.Event()
         self._tick: Callable[[], None] = lambda: None
-        self._threads = [
-            threading.Thread(target=self._run, name="checkstream-io", daemon=True),
-            threading.Thread(target=self._ticking, name="checkstream-tick", daemon=True),
-        ]
+        self._thread = threading.Thread(target=self._run, name="checkstream", daemon=True)
 
     def start(self, tick: Callable[[], None]) -> None:
-        """`tick` is called every few milliseconds on a thread of ours; it must be quick."""
+        """`tick` is called every few milliseconds, on our thread, while a stream is there; it must be
+        quick."""
         self._tick = tick
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
 
     def close(self) -> None:
         self._over.set()
-        self._end(self._stream)
+        self._stream.end(RuntimeError("closed"))
 
     def wait_bound(self, timeout_s: float) -> bool:
         """Until the first Bindings have come."""
@@ -113,91 +115,105 @@ class Client:
         return current.number if current.ready else 0
 
     def send(self, parcel: Parcel, stream: int) -> bool:
-        """Hands over a parcel made for this stream; False when it is gone or stuck."""
+        """Hands over a parcel made for this stream; False when it is gone or stuck. An awaited one
+        leaves on this thread, and what comes is read by `wait` until that is over."""
         current = self._stream
         if not current.ready or current.number != stream:
             return False
-        if current.outgoing.qsize() >= MAX_QUEUED:
-            self._end(current)
+        channel = current.channel
+        if channel.queued >= MAX_QUEUED:
+            current.end(RuntimeError(f"{MAX_QUEUED} steps wait: the sidecar does not read"))
             return False
-        current.outgoing.put(parcel)
+        if parcel.awaited:
+            channel.claim()
+            channel.put_now(parcel)
+        else:
+            channel.put(parcel)
         return True
 
     def wait(self, sequence: int, timeout_s: float) -> bool:
         """Until the sidecar has answered this Step, at most `timeout_s`."""
-        answers, until = self._stream.answers, time.monotonic() + timeout_s
-        while True:
-            try:
-                got = answers.get(timeout=max(0.0, until - time.monotonic()))
-            except queue.Empty:
-                return False
-            if got >= sequence:
-                return True
+        stream, incoming = self._stream, self._incoming
+        until = time.monotonic() + timeout_s
+        try:
+            while True:
+                while not stream.answers.empty():
+                    if stream.answers.get() >= sequence:
+                        return True
+                left = until - time.monotonic()
+                if left <= 0 or stream.problem is not None or stream.channel is None:
+                    return False
+                if stream.channel.is_claimed and not incoming.backlog:
+                    if not stream.channel.read(left, incoming.take_quick):
+                        return False
+                else:
+                    # Something came that takes time: our own thread does it, the answer follows.
+                    stream.channel.release()
+                    stream.channel.wake()
+                    if stream.answers.get(timeout=left) >= sequence:
+                        return True
+        except queue.Empty:
+            return False
+        finally:
+            if stream.channel is not None:
+                stream.channel.release()
 
-    # ------------------------------------------------------------ threads of ours
+    # ------------------------------------------------------------ our own thread
 
     def _run(self) -> None:
         pause, number = FIRST_PAUSE_S, 0
         while not self._over.is_set():
             number += 1
-            stream = self._stream = Stream(number)
+            stream = Stream(number)
+            self._incoming, self._stream = Incoming(self, stream), stream
             try:
                 self._converse(stream)
             except Exception as error:  # the sidecar is gone or refuses us: tried again
                 self._stats.note(error, counts=_is_our_fault(error))
                 self._tell(stream, error)
             was_ready, stream.ready = stream.ready, False
-            self._end(stream)
             self._emit(events.Detached())
             pause = FIRST_PAUSE_S if was_ready else min(pause * 2, LONGEST_PAUSE_S)
             self._over.wait(pause * (0.5 + random.random()))
 
     def _converse(self, stream: Stream) -> None:
-        with grpc.insecure_channel(self._address, options=OPTIONS) as channel:
-            attach = channel.stream_stream(
-                METHOD,
-                request_serializer=lambda data: data,
-                response_deserializer=protocol.SidecarMessage.FromString,
-            )
-            hello = protocol.EngineMessage(hello=self._hello(list(self._held)))
-            stream.outgoing.put(hello.SerializeToString())
-            stream.call = attach(_written(stream))
-            incoming = Incoming(self, stream)
-            for message in stream.call:
-                incoming.take(message)
-                if self._over.is_set():
-                    return
+        incoming = self._incoming
+        channel = stream.channel = Channel(self._path, METHOD, MAX_MESSAGE, _to_bytes)
+        try:
+            stream.put(protocol.EngineMessage(hello=self._hello(list(self._held))))
+            ticked = told = time.monotonic()
+            while not self._over.is_set():
+                channel.poll(TICK_S, incoming.take)
+                if stream.problem is not None:
+                    raise stream.problem
+                now = time.monotonic()
+                if now - ticked >= TICK_S:
+                    ticked = now
+                    self._on_tick()
+                if stream.ready and now - told >= STATS_S:
+                    told = now
+                    stream.put(protocol.EngineMessage(stats=self._stats.message()))
+        except CallEnded as ended:
+            if ended.code != "OK":
+                raise
+        finally:
+            channel.close()
+
+    def _on_tick(self) -> None:
+        try:
+            self._tick()
+        except Exception as error:
+            self._stats.note(error)
 
     def _tell(self, stream: Stream, error: Exception) -> None:
         """One line in vLLM's log when a conversation ends, and when the reason changes."""
-        code = getattr(error, "code", lambda: None)()
-        reason = f"{code} {getattr(error, 'details', lambda: error)()}"
+        reason = str(error)
         if not self._over.is_set() and (stream.ready or reason != self._reason):
             self._reason = reason
-            log.warning("checkstream: no sidecar on %s: %s", self._address, reason)
-
-    def _ticking(self) -> None:
-        told = 0.0
-        while not self._over.wait(TICK_S):
-            try:
-                self._tick()
-                now = time.monotonic()
-                stream = self._stream
-                if stream.ready and now - told >= 1.0:
-                    told = now
-                    message = protocol.EngineMessage(stats=self._stats.message())
-                    stream.outgoing.put(message.SerializeToString())
-            except Exception as error:
-                self._stats.note(error)
+            log.warning("checkstream: no sidecar on %s: %s", self._path, reason)
 
     def _emit(self, event: events.Event) -> None:
         self._events.append(event)
-
-    def _end(self, stream: Stream) -> None:
-        stream.outgoing.put(None)
-        call = stream.call
-        if call is not None:
-            call.cancel()
 
 
 class Incoming:
@@ -207,8 +223,26 @@ class Incoming:
         self._client = client
         self._stream = stream
         self._parts: dict[bytes, bytearray] = {}
+        # What the engine's thread read and leaves to ours, in order.
+        self.backlog: deque[Any] = deque()
 
-    def take(self, message: Any) -> None:
+    def take(self, messages: list[bytes]) -> None:
+        """On our own thread."""
+        while self.backlog:
+            self._one(self.backlog.popleft())
+        for data in messages:
+            self._one(protocol.SidecarMessage.FromString(data))
+
+    def take_quick(self, messages: list[bytes]) -> None:
+        """On the engine's thread: only what is done in microseconds."""
+        for data in messages:
+            message = protocol.SidecarMessage.FromString(data)
+            if self.backlog or message.WhichOneof("body") not in ("directives", "deny_set"):
+                self.backlog.append(message)
+            else:
+                self._one(message)
+
+    def _one(self, message: Any) -> None:
         kind = message.WhichOneof("body")
         if kind == "directives":
             self._directives(message.directives)
@@ -237,7 +271,7 @@ class Incoming:
                     data=data,
                 )
                 body = protocol.EngineMessage(vocabulary=chunk)
-                self._stream.outgoing.put(body.SerializeToString())
+                self._stream.put(body)
 
     def _program(self, chunk: Any) -> None:
         digest, total = chunk.digest, chunk.total_bytes
@@ -266,7 +300,7 @@ class Incoming:
             client._stats.note(error)
         status = protocol.ProgramStatus(digest=digest, ready=not problem, error=problem)
         body = protocol.EngineMessage(program_status=status)
-        self._stream.outgoing.put(body.SerializeToString())
+        self._stream.put(body)
 
     def _bindings(self, bindings: Any) -> None:
         client = self._client
@@ -277,7 +311,7 @@ class Incoming:
         if not self._stream.ready:
             self._stream.ready = True
             client._emit(events.Attached(self._stream.number))
-            log.info("checkstream: attached to the sidecar on %s", client._address)
+            log.info("checkstream: attached to the sidecar on %s", client._path)
             if self._stream.number > 1 and client._bound.is_set():
                 client._stats.reconnects += 1
         client._bound.set()
@@ -303,17 +337,13 @@ class Incoming:
 
 def _is_our_fault(error: Exception) -> bool:
     """A sidecar that goes away is not an error; one that refuses what we say is."""
-    code = getattr(error, "code", lambda: None)()
-    return code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+    if isinstance(error, CallEnded):
+        return error.code not in ("UNAVAILABLE", "CANCELLED")
+    return not isinstance(error, OSError)
 
 
-def _written(stream: Stream) -> Iterator[bytes]:
-    """The request side of the stream; grpc reads it on a thread of its own."""
-    while True:
-        item = stream.outgoing.get()
-        if item is None:
-            return
-        yield item if isinstance(item, bytes) else step_message(item)
+def _to_bytes(message: bytes | Parcel) -> bytes:
+    return message if isinstance(message, bytes) else step_message(message)
 
 
 def step_message(parcel: Parcel) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,10 +13,10 @@ import pytest
 
 pytest.importorskip("grpc", reason="grpcio is not installed")
 
-from checkstream_vllm import events, protocol
-from checkstream_vllm.client import Client
+from checkstream_vllm import channel, events, protocol
+from checkstream_vllm.client import MAX_QUEUED, Client
 from checkstream_vllm.link import Link
-from checkstream_vllm.outbox import Entries
+from checkstream_vllm.outbox import Entries, Parcel
 from checkstream_vllm.stats import Stats
 from checkstream_vllm.vocabulary import make_vocabulary
 from compiler import phrase_program
@@ -118,3 +119,62 @@ def test_the_client_comes_back_to_a_new_sidecar_and_keeps_its_program(talk: Any)
     assert stats.reconnects == 1
     assert list(sidecar.hellos[-1].held_programs) == sidecar.programs
     assert stats.errors == 0
+
+
+def test_a_program_that_comes_while_a_step_is_awaited_does_not_hide_the_answer(talk: Any) -> None:
+    sidecar, client, link, stats = talk
+    until(lambda: link.collect() is not None and link.attached)
+    texts = [bytes([b]) for b in range(256)]
+    other = phrase_program(["worse"], texts, bytes(256), VOCABULARY.digest)
+
+    def answer(step: Any) -> Any:
+        sidecar.bind(sidecar.send_program(other))
+        return {"sequence": step.sequence, "rows": [{"slot": 3, "generation": 1, "stop": True}]}
+
+    sidecar.answer = answer
+    link.report(some(0), True)
+    link.end_step(True)
+    arrived = link.collect()
+    assert (stats.awaited_steps, stats.missed_deadlines) == (1, 0)
+    kinds = [type(event).__name__ for event in arrived]
+    assert kinds == ["ProgramReady", "Bound", "Told"]
+    assert until(lambda: len(sidecar.statuses) == 2)
+
+
+def test_directives_that_are_pushed_arrive_though_nobody_waits(talk: Any) -> None:
+    sidecar, _, link, _ = talk
+    until(lambda: link.collect() is not None and link.attached)
+    sidecar.push(directives={"rows": [{"slot": 2, "generation": 1, "stop": True}]})
+    told = until(lambda: [e for e in link.collect() if isinstance(e, events.Told)])
+    assert told[0].rules[0].stop
+
+
+def test_a_step_that_is_never_collected_does_not_stop_the_reading(
+    talk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sidecar, client, link, _ = talk
+    until(lambda: link.collect() is not None and link.attached)
+    monkeypatch.setattr(channel, "CLAIM_S", 0.05)
+    link.report(some(0), True)
+    link.end_step(True)
+    sidecar.push(directives={"rows": [{"slot": 2, "generation": 1, "stop": True}]})
+    assert until(lambda: [e for e in client.drain() if isinstance(e, events.Told)])
+
+
+def test_steps_for_a_sidecar_that_does_not_read_are_bounded(talk: Any) -> None:
+    sidecar, client, link, _ = talk
+    until(lambda: link.collect() is not None and link.attached)
+    going = threading.Event()
+    sidecar.answer = lambda step: going.wait(20) and None
+    number, many = client.stream, [7] * 4_000
+    parcel = Parcel(entries=[Entries(many, many, many, many, many)])
+    try:
+        taken = 0
+        while client.send(parcel, number):
+            taken += 1
+            assert taken < 4_000
+            time.sleep(0.0005)
+        assert taken >= MAX_QUEUED
+        until(lambda: any(isinstance(e, events.Detached) for e in client.drain()))
+    finally:
+        going.set()

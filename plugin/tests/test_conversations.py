@@ -161,7 +161,7 @@ class Player:
     def _attach(self, fields: dict[str, Any]) -> None:
         if self._started:
             second = protocol.EngineMessage(hello=self._hello([]))
-            self.client._stream.outgoing.put(second.SerializeToString())
+            self.client._stream.put(second)
         else:
             self._start(fields)
         kind, got = self.sidecar.hear()
