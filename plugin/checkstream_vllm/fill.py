@@ -13,6 +13,8 @@ from .blob import Ints
 from .program import TokenProgram
 
 NEVER = np.float32("-inf")
+# Up to this many tokens, one write for all rows costs less than one for each.
+FEW = 64
 
 
 def fill(
@@ -34,6 +36,8 @@ def _fill_packed(
             empty += members
         elif len(members) == len(logits):
             logits[:, tokens] = NEVER
+        elif len(tokens) <= FEW:
+            logits[np.array(members)[:, np.newaxis], tokens] = NEVER
         else:
             for row in members:
                 logits[row][tokens] = NEVER

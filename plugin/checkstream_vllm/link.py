@@ -52,9 +52,7 @@ class Link:
         now = time.monotonic()
         with self._lock:
             for some in entries:
-                state = some.state if with_state else ()
-                kept = replace(some, state=state)
-                self._outbox.add(kept, now)
+                self._outbox.add(some if with_state else replace(some, state=()), now)
 
     def end_step(self, awaited: bool) -> None:
         """One engine step's news are complete. Awaited: they leave now, and `collect` waits."""

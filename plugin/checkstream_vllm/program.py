@@ -51,25 +51,29 @@ class TokenProgram:
         # Token lists that tensors.py has put on a device, by deny key.
         self.resident: dict[int, Any] = {}
 
-    def advance(self, packed: Ints, token: Ints) -> Ints:
+    def advance(self, packed: Ints, token: Ints, inside: bool = False) -> Ints:
         """States [n] and tokens [n] to states [n]; [n, columns] in a program of matches. A token
-        outside the vocabulary leads to dead."""
+        outside the vocabulary leads to dead; `inside` says that none is. The engine's step pays for
+        every operation here, so there are few."""
         if packed.ndim == 2:
             return self._advance_matches(packed, token)
         blob = self.blob
-        valid = (token >= 0) & (token < blob.width)
-        whole = bool(valid.all())
-        x = token if whole else np.where(valid, token, 0)
-        state, read, tail = packed // blob.carries, x, blob.tail[x]
-        carry = packed - state * blob.carries
+        if not inside and len(token) and (token.min() < 0 or token.max() >= blob.width):
+            valid = (token >= 0) & (token < blob.width)
+            after = self.advance(packed, np.where(valid, token, 0), inside=True)
+            return np.where(valid, after, self.dead)
+        tail = blob.tail[token]
+        state, carry = np.divmod(packed, blob.carries)
         if carry.any():
-            state, read, tail = self._join(state, carry, x, tail)
-        read = blob.alias[read]
+            state, token, tail = self._join(state, carry, token, tail)
+        read = blob.alias[token]
         key = state * blob.extended + read
-        at = np.searchsorted(self._keys, key)
-        follow = self._reach[self._row_of[state] + read]
-        after = np.where(self._keys[at] == key, self._nexts[at], follow) * blob.carries + tail
-        return after if whole else np.where(valid, after, self.dead)
+        at = self._keys.searchsorted(key)
+        after = self._reach[self._row_of[state] + read]
+        hit = self._keys[at] == key
+        if hit.any():
+            after = np.where(hit, self._nexts[at], after)
+        return after * blob.carries + tail
 
     def _advance_matches(self, state: Ints, token: Ints) -> Ints:
         if not self.open:

@@ -33,26 +33,35 @@ class Track:
         self.slot: Ints = np.array([row.slot for row in rows], dtype=np.int64)
         self.generation: Ints = np.array([row.generation for row in rows], dtype=np.int64)
         self.groups = _groups(self.rows)
+        # How long the lists are when every row has got one more token.
+        self._next: list[int] = (self.seen + 1).tolist()
 
     def read(self) -> list[Entries]:
         """The tokens that are new since the last call. Guarantees that `state` and `seen` are
         those after them."""
         if not self.rows:
             return []
-        size = np.fromiter(map(len, self._outputs), np.int64, len(self.rows))
-        grown = size - self.seen
-        if not self._ordinary(grown):
+        sizes = list(map(len, self._outputs))
+        if sizes != self._next:
+            return self._unlike(np.array(sizes, dtype=np.int64))
+        tokens = [output[-1] for output in self._outputs]
+        if min(tokens) < 0 or self._replaced():
             return self._one_by_one()
-        if not grown.all():
-            return self._some(np.flatnonzero(grown))
-        token = np.array([output[-1] for output in self._outputs], dtype=np.int64)
-        if token.min() < 0 or self._replaced():
-            return self._one_by_one()
+        token, high = np.array(tokens, dtype=np.int64), max(tokens)
         for program, where in self.groups:
             if program is not None:
-                self._advance(program, where, token)
+                self._advance(program, where, token, high < program.width)
         position, self.seen, self._last = self.seen, self.seen + 1, token
+        self._next = [size + 1 for size in sizes]
         return [Entries(self.slot, self.generation, position, token, self._reports())]
+
+    def _unlike(self, size: Ints) -> list[Entries]:
+        """Not exactly one new token in every row."""
+        grown = size - self.seen
+        low, high = int(grown.min()), int(grown.max())
+        if low >= 0 and high <= 1 and not (self._placeholders and low == 0):
+            return self._some(np.flatnonzero(grown))
+        return self._one_by_one()
 
     def save(self) -> None:
         """Writes the arrays back into the rows."""
@@ -66,12 +75,14 @@ class Track:
         """States [m, columns] of some rows of a program."""
         return self.state[where, : program.columns]
 
-    def _advance(self, program: TokenProgram, where: Ints, token: Ints) -> None:
+    def _advance(
+        self, program: TokenProgram, where: Ints, token: Ints, inside: bool = False
+    ) -> None:
         if program.columns == 1:
             if len(where) == len(token):
-                self.state[:, 0] = program.advance(self.state[:, 0], token)
+                self.state[:, 0] = program.advance(self.state[:, 0], token, inside)
             else:
-                self.state[where, 0] = program.advance(self.state[where, 0], token[where])
+                self.state[where, 0] = program.advance(self.state[where, 0], token[where], inside)
         else:
             after = program.advance(self.states_of(program, where), token[where])
             self.state[where, : program.columns] = after
@@ -83,15 +94,11 @@ class Track:
                 out[where] = program.report(self.states_of(program, where))
         return out
 
-    def _ordinary(self, grown: Ints) -> bool:
-        low, high = int(grown.min()), int(grown.max())
-        return low >= 0 and high <= 1 and not (self._placeholders and low == 0)
-
     def _replaced(self) -> bool:
         if not self._placeholders:
             return False
         before = [out[-2] if len(out) > 1 else -1 for out in self._outputs]
-        return bool(np.any(np.array(before) != self._last))
+        return bool(before != self._last.tolist())
 
     def _some(self, which: Ints) -> list[Entries]:
         """One new token in some of the rows, none in the others."""
@@ -108,6 +115,7 @@ class Track:
                 self._advance(program, mine, full)
         position = self.seen[which]
         self.seen[which] += 1
+        self._next = (self.seen + 1).tolist()
         self._last = self._last.copy()  # the old array may be waiting to be sent
         self._last[which] = token
         state = self._reports()[which]
@@ -125,6 +133,7 @@ class Track:
                 self.state[index] = -1
                 self.state[index, : len(row.state)] = row.state
                 self._last[index] = row.last
+        self._next = (self.seen + 1).tolist()
         return out
 
 
