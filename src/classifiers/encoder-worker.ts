@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { getPriority, setPriority } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { AutoTokenizer, env } from '@xenova/transformers'
@@ -39,6 +40,7 @@ export type WorkerReply =
 const CACHE_WINDOWS = 4096
 const MAX_WINDOWS = 64
 const BATCH_ROWS = 8
+const NICE = 5
 const BATCH_CELLS = 1024
 
 type Job = { readonly words: readonly TokenWord[]; readonly windows: readonly Window[] }
@@ -249,9 +251,15 @@ async function loadEncoder(path: string, config: EncoderConfig): Promise<Encoder
   return encoder
 }
 
+/** On Linux a priority is a thread's own: where cores are short, the event loop and its steps go first. */
+function standBack(): void {
+  if (process.platform === 'linux') setPriority(0, Math.min(19, getPriority(0) + NICE))
+}
+
 async function serve(): Promise<void> {
   const port = parentPort
   invariant(port !== null, 'encoder-worker runs in a worker thread')
+  standBack()
   const reply = (message: WorkerReply): void => port.postMessage(message)
   let encoder: Runner
   try {

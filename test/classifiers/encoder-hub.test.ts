@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -68,6 +68,16 @@ describe('the shipped encoder', () => {
   it('gives the same verdict from the cache', async () => {
     const first = await encoder.classify('the same words twice', PATIENT)
     expect(await encoder.classify('the same words twice', PATIENT)).toEqual(first)
+  })
+
+  it.runIf(process.platform === 'linux')('runs after the threads that steps run on', () => {
+    // The 19th field of a thread's stat is its nice value; the 2nd may hold spaces and ends with ')'.
+    const niceOf = (task: string): number => {
+      const stat = readFileSync(`/proc/self/task/${task}/stat`, 'utf8')
+      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16])
+    }
+    const own = niceOf(String(process.pid))
+    expect(readdirSync('/proc/self/task').map(niceOf)).toContain(own + 5)
   })
 
   it('is late, and never waits, when the deadline passes', async () => {
