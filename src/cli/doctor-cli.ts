@@ -15,6 +15,7 @@ One line a check, with what to do. Exit code 1 when a check failed.`
 
 const TIMEOUT_MS = 5_000
 const MAX_MODELS = 16
+const MAX_BYTES = 1024 * 1024
 
 export async function runDoctorCommand(argv: readonly string[]): Promise<number> {
   const { values } = readFlags(argv, {
@@ -60,7 +61,8 @@ function ownUrl({ host, port }: EffectiveConfig['config']['server']): string {
 async function listModels(upstream: Upstream): Promise<readonly string[]> {
   const signal = AbortSignal.timeout(TIMEOUT_MS)
   const answer = await upstream.send({ method: 'GET', path: '/v1/models', headers: {}, signal })
-  const body = (await answer.body.json()) as {
+  const text = (await answer.body.bytes(MAX_BYTES)).toString('utf8')
+  const body = JSON.parse(text) as {
     readonly data?: readonly { readonly id?: unknown }[]
   }
   if (answer.statusCode !== 200) throw new Error(`/v1/models: HTTP ${answer.statusCode}`)

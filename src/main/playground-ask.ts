@@ -26,6 +26,9 @@ export type AskParts = {
   readonly inspection: Omit<InspectorParts, 'observe'>
 }
 
+/** Of an answer that is an error. */
+const MAX_ERROR_BYTES = 1024 * 1024
+
 export const createAsk = (parts: AskParts) => (request: AskRequest) => ask(parts, request)
 
 async function ask(parts: AskParts, { side, body, signal }: AskRequest): Promise<Ask> {
@@ -44,7 +47,7 @@ async function ask(parts: AskParts, { side, body, signal }: AskRequest): Promise
     signal,
   })
   if (answer.statusCode !== 200) {
-    const text = (await answer.body.text()).slice(0, 300)
+    const text = (await answer.body.bytes(MAX_ERROR_BYTES)).toString('utf8').slice(0, 300)
     throw new GuardError('upstream_failed', `the engine answered ${answer.statusCode}: ${text}`)
   }
   const { textOf, walk } = parts.serving.explain(

@@ -1,9 +1,8 @@
 /** Reading a request's body and writing an answer's, both bounded and with back-pressure. */
-import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Readable } from 'node:stream'
 import { RequestError, toErrorBody } from './answers.ts'
 import type { Problem } from './answers.ts'
+import type { AnswerBody } from './answer-body.ts'
 import type { ByteTransform } from './frames.ts'
 import type { Dialect } from './routes.ts'
 
@@ -23,12 +22,18 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
   if (declared > maxBytes) throw tooLarge(`${declared} declared`)
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of request as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length
-    if (bytes > maxBytes) throw tooLarge(`more than ${bytes} read`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks, bytes)
+  return new Promise((resolve, reject) => {
+    request.on('data', (chunk: Uint8Array) => {
+      bytes += chunk.length
+      if (bytes <= maxBytes) return void chunks.push(chunk)
+      chunks.length = 0
+      request.pause()
+      reject(tooLarge(`more than ${bytes} read`))
+    })
+    request.once('end', () => resolve(Buffer.concat(chunks, bytes)))
+    request.once('close', () => reject(new Error('the client is gone')))
+    request.once('error', reject)
+  })
 }
 
 /** Sends an error in the client's own shape; only cuts the connection when headers are out. */
@@ -63,11 +68,9 @@ export type Pump = {
 /**
  * Body → transform → client. Reads no more while the client does not. Resolves to `done` when the
  * transform wanted no more (the upstream is then cancelled), else to `ended`.
- *
- * Listens for chunks: an async iterator costs several promises for each.
  */
 export function pump(
-  body: Readable,
+  body: AnswerBody,
   response: ServerResponse,
   { transform, idleMs, onFirst, signal }: Pump,
 ): Promise<'ended' | 'done'> {
@@ -83,16 +86,14 @@ export function pump(
   }
   transform.connect?.(write)
   return new Promise((resolve, reject) => {
-    // Stays after the end: a cancelled upstream reports its own cancelling.
-    body.on('error', reject)
     const fail = (error: unknown): void => {
-      body.destroy()
+      body.cancel()
       reject(error instanceof Error ? error : new Error(String(error)))
     }
     const take = (chunk: Uint8Array): void => {
       write(transform.push(chunk))
       if (transform.done === true) {
-        body.destroy()
+        body.cancel()
         resolve('done')
       } else if (isFull) {
         body.pause()
@@ -100,35 +101,36 @@ export function pump(
         drained(response, idleMs).then(() => body.resume(), fail)
       }
     }
-    const finish = async (): Promise<void> => {
-      write(await unlessAborted(transform.end(), signal))
-      resolve(transform.done === true ? 'done' : 'ended')
-    }
-    body.on('data', (chunk: Uint8Array) => {
-      if (body.destroyed) return
-      try {
-        take(chunk)
-      } catch (error) {
-        fail(error)
+    const finish = (): void => {
+      const rest = transform.end()
+      const last = (pieces: readonly Uint8Array[]): void => {
+        write(pieces)
+        resolve(transform.done === true ? 'done' : 'ended')
       }
-    })
-    body.once('end', () => void finish().catch(fail))
+      if (rest instanceof Promise) unlessAborted(rest, signal).then(last).catch(fail)
+      else last(rest)
+    }
+    const guarded =
+      <T>(act: (value: T) => void) =>
+      (value: T): void => {
+        try {
+          act(value)
+        } catch (error) {
+          fail(error)
+        }
+      }
+    body.read({ data: guarded(take), end: guarded(finish) as () => void, fail: reject })
   })
 }
 
-async function unlessAborted<T>(value: T | Promise<T>, signal: AbortSignal): Promise<T> {
-  if (!(value instanceof Promise)) return value
+function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()
-  const left = new AbortController()
-  const aborted = once(signal, 'abort', { signal: left.signal }).then(() => {
-    throw signal.reason
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', onAbort)
+    const over = (): void => signal.removeEventListener('abort', onAbort)
+    value.then(resolve, reject).finally(over)
   })
-  try {
-    return (await Promise.race([value, aborted])) as T
-  } finally {
-    aborted.catch(() => undefined) // ours, when the value came first
-    left.abort()
-  }
 }
 
 /** Until the client has read; rejects when it is gone or silent for too long. */

@@ -76,7 +76,7 @@ async function relay(parts: ProxyParts, generation: Generation, relayed: Relay):
   const { requestId, dialect } = generation
   const streamed = String(answer.headers['content-type'] ?? '').startsWith('text/event-stream')
   if (answer.statusCode >= 500 && hasGrammar(body) && parts.wasStopped(requestId)) {
-    await answer.body.dump()
+    await answer.body.bytes(MAX_ANSWER_BYTES)
     sendStopped(response, requestId, stoppedBody(dialect, requestId, body['model']))
     return 'stopped'
   }
@@ -99,7 +99,7 @@ async function relay(parts: ProxyParts, generation: Generation, relayed: Relay):
   try {
     const transform = answer.statusCode < 300 ? chain(mapper, rest) : UNCHANGED
     const onFirst = (): void => {
-      head.start()
+      head.begin()
       generation.onFirst()
     }
     const { idleMs } = parts.limits
@@ -133,25 +133,35 @@ type Told = {
 }
 
 /**
- * A stream's head goes at once, and what is known at its end goes into trailers; a whole body is
- * complete before its first byte goes, so there all of it is in the head.
+ * A stream's head goes at once, with the first bytes of the body where those are here already; what is
+ * known at its end goes into trailers. A whole body is complete before its first byte goes, so there all
+ * of it is in the head.
  */
 function createHead(
   response: ServerResponse,
   status: number,
   streamed: boolean,
   { headers, report }: Told,
-): { readonly start: () => void; readonly end: () => void } {
+): { readonly start: () => void; readonly begin: () => void; readonly end: () => void } {
   const names = streamed && report !== undefined ? { trailer: TRAILERS } : {}
+  let isBegun = false
+  const flush = (): void => {
+    if (!isBegun && !response.writableEnded) response.flushHeaders()
+  }
   const start = (): void => {
     if (response.headersSent) return
     response.writeHead(status, { ...headers, ...names, ...(streamed ? {} : report?.()) })
-    if (streamed) response.flushHeaders()
+    if (streamed) setImmediate(flush)
+  }
+  const begin = (): void => {
+    start()
+    isBegun = true
   }
   return {
     start,
+    begin,
     end: () => {
-      start()
+      begin()
       if (streamed && report !== undefined) response.addTrailers(report())
       response.end()
     },

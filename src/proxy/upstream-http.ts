@@ -2,10 +2,12 @@
  * The upstream: an HTTP server behind a URL or a Unix socket (`vllm --uds`). Pooled connections; a
  * connection that was refused is tried again, because nothing was sent yet; nothing else is.
  */
+import type { IncomingHttpHeaders } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Agent, request as undiciRequest } from 'undici'
+import { Agent } from 'undici'
 import type { Dispatcher } from 'undici'
 import { GuardError } from '../model/errors.ts'
+import { AnswerBody } from './answer-body.ts'
 
 export type UpstreamSettings = {
   readonly url: string
@@ -26,7 +28,11 @@ export type UpstreamRequest = {
   readonly signal: AbortSignal
 }
 
-export type UpstreamResponse = Dispatcher.ResponseData
+export type UpstreamResponse = {
+  readonly statusCode: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: AnswerBody
+}
 
 export type Upstream = {
   /** Rejects with `upstream_failed`, or with the signal's own error when it is aborted. */
@@ -48,11 +54,11 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
     connect: { timeout: 10_000, ...target.connect },
   })
   const once = (request: UpstreamRequest): Promise<UpstreamResponse> =>
-    undiciRequest(target.origin + joinPath(target.base, request.path), {
-      dispatcher: agent,
+    dispatch(agent, request.signal, {
+      origin: target.origin,
+      path: joinPath(target.base, request.path),
       method: request.method as Dispatcher.HttpMethod,
       headers: withKey(request.headers, settings.apiKey),
-      signal: request.signal,
       ...(request.body === undefined ? {} : { body: request.body }),
     })
   return {
@@ -71,6 +77,50 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
     },
     close: () => agent.destroy(),
   }
+}
+
+/** Resolves with the head of the answer; aborting the signal also ends a body that is under way. */
+function dispatch(
+  agent: Agent,
+  signal: AbortSignal,
+  options: Dispatcher.DispatchOptions,
+): Promise<UpstreamResponse> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    let controller: Dispatcher.DispatchController | undefined
+    let body: AnswerBody | undefined
+    const onAbort = (): void => {
+      const reason: unknown = signal.reason
+      reject(reason)
+      body?.fail(reason)
+      controller?.abort(reason instanceof Error ? reason : new Error(String(reason)))
+    }
+    const over = (): void => signal.removeEventListener('abort', onAbort)
+    signal.addEventListener('abort', onAbort)
+    agent.dispatch(options, {
+      onRequestStart(started) {
+        controller = started
+        if (signal.aborted) onAbort()
+      },
+      onResponseStart(source, statusCode, headers) {
+        if (statusCode < 200) return
+        body = new AnswerBody(source)
+        resolve({ statusCode, headers, body })
+      },
+      onResponseData(_, chunk) {
+        body?.push(chunk)
+      },
+      onResponseEnd() {
+        over()
+        body?.end()
+      },
+      onResponseError(_, error) {
+        over()
+        reject(error)
+        body?.fail(error)
+      },
+    })
+  })
 }
 
 /** Whatever the upstream or the way to it did wrong, in one sentence for the client. */
