@@ -236,6 +236,7 @@ function toUpstreamSettings(
 function toLimits(server: EffectiveConfig['config']['server']): ProxyLimits {
   return {
     bodyBytes: server.body_limit,
+    allBodiesBytes: server.bodies_limit,
     requests: server.max_requests,
     connections: server.max_connections,
     idleMs: server.timeout,

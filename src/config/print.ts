@@ -23,7 +23,7 @@ const DURATIONS = new Set([
   'backend.timeout',
   'policies.reload_interval',
 ])
-const SIZES = new Set(['server.body_limit', 'cache.max_size'])
+const SIZES = new Set(['server.body_limit', 'server.bodies_limit', 'cache.max_size'])
 
 export function toConfigLines(effective: EffectiveConfig): readonly ConfigLine[] {
   return leavesOf(configSchema).map((path) => {

@@ -51,6 +51,8 @@ const server = z.strictObject({
   /** Time in which a client must have sent its whole request. */
   request_timeout: duration('30s'),
   body_limit: size('10MiB', 512 * 1024 * 1024),
+  /** Of all request bodies that are being read at once; past it 503. */
+  bodies_limit: size('256MiB', 64 * 1024 * 1024 * 1024),
   max_connections: count(10_000, 1, 1_000_000),
   max_requests: count(1024, 1, 1_000_000),
   /** On SIGTERM: how long running responses may go on. */

@@ -100,15 +100,15 @@ export class AnswerBody {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     const ready: Uint8Array[] = []
     let ended: End | undefined
-    let wake: () => void = () => undefined
+    let wake: (() => void) | undefined
     const finish = (end: End): void => {
       ended = end
-      wake()
+      wake?.()
     }
     const data = (chunk: Uint8Array): void => {
       ready.push(chunk)
       this.pause()
-      wake()
+      wake?.()
     }
     this.read({ data, end: () => finish({}), fail: (error) => finish({ error }) })
     try {

@@ -3,36 +3,51 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RequestError, toErrorBody } from './answers.ts'
 import type { Problem } from './answers.ts'
 import type { AnswerBody } from './answer-body.ts'
+import type { BodyBudget } from './body-budget.ts'
 import type { ByteTransform } from './frames.ts'
 import type { Dialect } from './routes.ts'
 
-/** The whole body, or a RequestError with 413 past `maxBytes`. */
-export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+/** The whole body, or a RequestError: 413 past `maxBytes`, 503 past what all bodies may hold together. */
+export function readBody(
+  request: IncomingMessage,
+  { maxBytes, budget }: { readonly maxBytes: number; readonly budget: BodyBudget },
+): Promise<Uint8Array> {
   const encoding = request.headers['content-encoding'] ?? 'identity'
+  const refuse = (problem: Problem): Promise<never> => Promise.reject(new RequestError(problem))
   if (encoding !== 'identity') {
-    throw new RequestError({ status: 415, message: `content-encoding ${encoding} is not accepted` })
+    return refuse({ status: 415, message: `content-encoding ${encoding} is not accepted` })
   }
-  const tooLarge = (got: string): RequestError =>
-    new RequestError({
-      status: 413,
-      message: `the body is larger than ${maxBytes} bytes (${got})`,
-      code: 'body_too_large',
-    })
+  const tooLarge = (got: string): Problem => ({
+    status: 413,
+    message: `the body is larger than ${maxBytes} bytes (${got})`,
+    code: 'body_too_large',
+  })
   const declared = Number(request.headers['content-length'] ?? 0)
-  if (declared > maxBytes) throw tooLarge(`${declared} declared`)
+  if (declared > maxBytes) return refuse(tooLarge(`${declared} declared`))
   const chunks: Uint8Array[] = []
   let bytes = 0
-  return new Promise((resolve, reject) => {
-    request.on('data', (chunk: Uint8Array) => {
-      bytes += chunk.length
-      if (bytes <= maxBytes) return void chunks.push(chunk)
-      chunks.length = 0
-      request.pause()
-      reject(tooLarge(`more than ${bytes} read`))
-    })
+  const read = new Promise<Uint8Array>((resolve, reject) => {
+    const onData = (chunk: Uint8Array): void => {
+      try {
+        const whole = bytes + chunk.length
+        if (whole > maxBytes) throw new RequestError(tooLarge(`more than ${whole} read`))
+        budget.take(chunk.length)
+        bytes = whole
+        chunks.push(chunk)
+      } catch (error) {
+        request.off('data', onData)
+        request.pause()
+        reject(error)
+      }
+    }
+    request.on('data', onData)
     request.once('end', () => resolve(Buffer.concat(chunks, bytes)))
     request.once('close', () => reject(new Error('the client is gone')))
     request.once('error', reject)
+  })
+  return read.finally(() => {
+    budget.release(bytes)
+    chunks.length = 0
   })
 }
 

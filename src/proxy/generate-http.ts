@@ -23,6 +23,7 @@ export type Generation = {
   readonly requestId: string
   readonly dialect: Dialect
   readonly signal: AbortSignal
+  readonly bodies: Parameters<typeof readBody>[1]
   /** The request is here as a whole; throws when there is no place for it. */
   readonly onArrived: () => void
   readonly onFirst: () => void
@@ -37,7 +38,7 @@ export async function generate(
   response: ServerResponse,
 ): Promise<Finished> {
   const { requestId, dialect, signal } = generation
-  const sent = await readBody(request, parts.limits.bodyBytes)
+  const sent = await readBody(request, generation.bodies)
   generation.onArrived()
   const parsed = parseRequest(sent, dialect)
   const stream = parsed['stream'] === true

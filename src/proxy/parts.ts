@@ -56,6 +56,8 @@ export type Exchange = {
 
 export type ProxyLimits = {
   readonly bodyBytes: number
+  /** Of all request bodies that are being read at once. */
+  readonly allBodiesBytes: number
   readonly requests: number
   readonly connections: number
   /** Longest silence towards the client. */

@@ -7,6 +7,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { GuardError } from '../model/errors.ts'
 import { toProblem } from './answers.ts'
+import { BodyBudget } from './body-budget.ts'
 import { pump, readBody, sendProblem } from './exchange-http.ts'
 import { UNCHANGED } from './frames.ts'
 import { generate } from './generate-http.ts'
@@ -29,6 +30,7 @@ const KEEP_ALIVE_MS = 75_000
 
 export function createProxy(parts: ProxyParts): Proxy {
   const running = new Running(parts.limits.requests)
+  const budget = new BodyBudget(parts.limits.allBodiesBytes)
   let draining = false
   const server = createServer(
     {
@@ -39,7 +41,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     },
     (request, response) => {
       if (draining) response.setHeader('connection', 'close')
-      void handle(parts, running, draining, request, response)
+      void handle(parts, { running, budget, draining }, request, response)
     },
   )
   server.maxConnections = parts.limits.connections
@@ -82,10 +84,16 @@ const hostOf = (address: AddressInfo): string => {
   return address.family === 'IPv6' ? `[${address.address}]` : address.address
 }
 
+/** The listener's own state. */
+type Door = {
+  readonly running: Running
+  readonly budget: BodyBudget
+  readonly draining: boolean
+}
+
 async function handle(
   parts: ProxyParts,
-  running: Running,
-  draining: boolean,
+  { running, budget, draining }: Door,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -102,7 +110,8 @@ async function handle(
   let firstByteMs: number | undefined
   const onFirst = (): void => void (firstByteMs = parts.now() - started)
   const onArrived = (): void => running.arrive(requestId)
-  const call = { requestId, signal: controller.signal, onArrived, onFirst }
+  const bodies = { maxBytes: parts.limits.bodyBytes, budget }
+  const call = { requestId, signal: controller.signal, bodies, onArrived, onFirst }
   let finished: { outcome: Outcome; stream: boolean } = { outcome: 'failed', stream: false }
   try {
     if (route.kind !== 'closed') running.open(requestId, controller)
@@ -121,6 +130,7 @@ async function handle(
 type Call = {
   readonly requestId: string
   readonly signal: AbortSignal
+  readonly bodies: Parameters<typeof readBody>[1]
   /** The request is here as a whole; throws when there is no place for it. */
   readonly onArrived: () => void
   readonly onFirst: () => void
@@ -150,7 +160,7 @@ async function pass(
   response: ServerResponse,
 ): Promise<{ outcome: Outcome; stream: boolean }> {
   const method = request.method ?? 'GET'
-  const body = method === 'POST' ? await readBody(request, parts.limits.bodyBytes) : undefined
+  const body = method === 'POST' ? await readBody(request, call.bodies) : undefined
   call.onArrived()
   const headers = toUpstreamHeaders(request.headers, call.requestId, body)
   const { signal, onFirst } = call

@@ -39,6 +39,7 @@ async function upstreamOf(talk: Talk): Promise<string> {
 
 const limits = {
   bodyBytes: 1 << 20,
+  allBodiesBytes: 64 << 20,
   requests: 64,
   connections: 2_048,
   idleMs: 5_000,

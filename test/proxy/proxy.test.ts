@@ -469,7 +469,14 @@ describe('faults', () => {
 
   it('refuses more requests at once than allowed, and errors of admission by their code', async () => {
     const { running, mock } = await start(() => {}, {
-      limits: { bodyBytes: 1024, requests: 1, connections: 64, idleMs: 1000, requestMs: 1000 },
+      limits: {
+        bodyBytes: 1024,
+        allBodiesBytes: 1 << 20,
+        requests: 1,
+        connections: 64,
+        idleMs: 1000,
+        requestMs: 1000,
+      },
     })
     const url = `${running.url}/v1/chat/completions`
     const first = new AbortController()
@@ -487,9 +494,52 @@ describe('faults', () => {
     expect((await post(`${failing.url}/v1/chat/completions`, chat)).status).toBe(403)
   })
 
+  it('refuses a body when those that are being read hold too much together, and only then', async () => {
+    const { running } = await start((response) => json(response, completionOf('ok')), {
+      limits: {
+        bodyBytes: 64 * 1024,
+        allBodiesBytes: 100_000,
+        requests: 8,
+        connections: 64,
+        idleMs: 5_000,
+        requestMs: 5_000,
+      },
+    })
+    const { hostname, port } = new URL(running.url)
+    const half = (bytes: number) => {
+      const socket = connect(Number(port), hostname)
+      socket.on('error', () => undefined)
+      socket.write(
+        `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n${'x'.repeat(bytes)}`,
+      )
+      return socket
+    }
+    // Announced bytes that do not come take nobody's place.
+    const announced = [half(1), half(1), half(1)]
+    await expect.poll(() => running.proxy.active()).toBe(3)
+    const long = { ...chat, messages: [{ role: 'user', content: 'y'.repeat(60_000) }] }
+    const url = `${running.url}/v1/chat/completions`
+    expect((await post(url, long)).status).toBe(200)
+    const full = half(59_000)
+    const statuses = async (): Promise<number> => (await post(url, long)).status
+    await expect.poll(statuses).toBe(503)
+    const refused = await post(url, long)
+    expect(refused.headers.get('retry-after')).toBe('1')
+    expect(await refused.json()).toMatchObject({ error: { code: 'bodies_full' } })
+    for (const socket of [...announced, full]) socket.destroy()
+    await expect.poll(statuses).toBe(200)
+  })
+
   it('cuts a client that never finishes its request', async () => {
     const { running } = await start((response) => json(response, {}), {
-      limits: { bodyBytes: 1024, requests: 4, connections: 64, idleMs: 1000, requestMs: 500 },
+      limits: {
+        bodyBytes: 1024,
+        allBodiesBytes: 1 << 20,
+        requests: 4,
+        connections: 64,
+        idleMs: 1000,
+        requestMs: 500,
+      },
     })
     const { hostname, port } = new URL(running.url)
     const socket = connect(Number(port), hostname)

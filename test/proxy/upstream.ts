@@ -127,6 +127,7 @@ export async function startProxy(
     extraRoutes: [],
     limits: {
       bodyBytes: 1024 * 1024,
+      allBodiesBytes: 64 * 1024 * 1024,
       requests: 64,
       connections: 1024,
       idleMs: 5_000,
