@@ -7,13 +7,14 @@ import type { BodyBudget } from './body-budget.ts'
 import type { ByteTransform } from './frames.ts'
 import type { Dialect } from './routes.ts'
 
+const refuse = (problem: Problem): Promise<never> => Promise.reject(new RequestError(problem))
+
 /** The whole body, or a RequestError: 413 past `maxBytes`, 503 past what all bodies may hold together. */
 export function readBody(
   request: IncomingMessage,
   { maxBytes, budget }: { readonly maxBytes: number; readonly budget: BodyBudget },
 ): Promise<Uint8Array> {
   const encoding = request.headers['content-encoding'] ?? 'identity'
-  const refuse = (problem: Problem): Promise<never> => Promise.reject(new RequestError(problem))
   if (encoding !== 'identity') {
     return refuse({ status: 415, message: `content-encoding ${encoding} is not accepted` })
   }
