@@ -7,6 +7,7 @@
 import { writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { GuardError } from '../model/errors.ts'
 import { binomialUpper, calibrateHead, type Calibration } from './calibration.ts'
 import { readLabelled } from './labelled-file.ts'
 import { openScorer } from './scoring-process.ts'
@@ -24,8 +25,13 @@ export async function runCalibrate(argv: readonly string[], version: string): Pr
       fpr: { type: 'string', default: '0.005' },
       head: { type: 'string', multiple: true },
       out: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
     },
   })
+  if (values.help === true) {
+    process.stdout.write(`${USAGE}\n`)
+    return 0
+  }
   const target = Number(values.fpr)
   if (values.model === undefined || values.traffic === undefined || !(target > 0 && target < 1)) {
     process.stderr.write(`usage: ${USAGE}\n`)
@@ -36,7 +42,13 @@ export async function runCalibrate(argv: readonly string[], version: string): Pr
   const scorer = await openScorer(values.model)
   try {
     const { folder } = scorer
-    const heads = values.head ?? folder.config.labels
+    const { labels } = folder.config
+    const heads = values.head ?? labels
+    const lost = heads.find((head) => !labels.includes(head))
+    if (lost !== undefined) {
+      const message = `--head ${lost}: expected one of ${labels.join(', ')}`
+      throw new GuardError('request_invalid', message)
+    }
     const scores = new Map(heads.map((head) => [head, [] as number[]]))
     for (const row of benign) {
       const { best } = await scorer.score(row.text)

@@ -87,8 +87,13 @@ export async function runEval(argv: readonly string[]): Promise<number> {
       threshold: { type: 'string' },
       json: { type: 'string' },
       page: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
     },
   })
+  if (values.help === true) {
+    process.stdout.write(`${USAGE}\n`)
+    return 0
+  }
   const { model, stream, encoder, head } = values
   const both = stream !== undefined && encoder !== undefined
   if (head === undefined || positionals.length === 0 || (model === undefined && !both)) {

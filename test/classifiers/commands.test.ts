@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -97,5 +97,20 @@ describe('runCalibrate', () => {
     expect(found.data_digest).toMatch(/^[0-9a-f]{64}$/)
     expect(found.heads['toxicity']?.observed_fpr).toBeLessThanOrEqual(0.05)
     expect(found.heads['toxicity']?.upper_fpr).toBeGreaterThan(0)
+  })
+
+  it('names the heads there are, and writes nothing for another', async () => {
+    const out = join(folder, 'none.json')
+    const traffic = write('more.jsonl', benign)
+    const flags = ['--model', STREAM, '--traffic', traffic, '--out', out, '--head', 'toxicty']
+    await expect(runCalibrate(flags, '1')).rejects.toThrow(/--head toxicty: expected .*toxicity/)
+    expect(existsSync(out)).toBe(false)
+  })
+})
+
+describe('--help', () => {
+  it('is answered without a model', async () => {
+    expect(await runEval(['--help'])).toBe(0)
+    expect(await runCalibrate(['-h'], '1')).toBe(0)
   })
 })
