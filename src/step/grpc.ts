@@ -30,6 +30,8 @@ const HELLO_MS = 10_000
 
 export type StepServerEvent =
   | { readonly kind: 'attached'; readonly engine: string; readonly model: string }
+  /** There is a probe that this engine cannot evaluate. */
+  | { readonly kind: 'unprobed'; readonly engine: string; readonly runner: string }
   | { readonly kind: 'detached'; readonly engine: string }
   | { readonly kind: 'refused'; readonly engine: string; readonly error: GuardError }
   /** Our own mistake: that engine's stream ended, the server goes on. */
@@ -160,6 +162,9 @@ function attach(call: Call, parts: StepServerParts, streams: Set<Stream>): void 
       const seated = [...streams].filter((other) => other.talk.isSeated).length
       within(seated + 1, parts.bounds.engines, 'Attach', 'engines')
       parts.observe({ kind: 'attached', engine: engine.id, model: engine.model })
+      if (parts.probe !== undefined && !engine.capabilities.includes('probe')) {
+        parts.observe({ kind: 'unprobed', engine: engine.id, runner: engine.runner })
+      }
       return parts.seat(engine, push)
     },
   })

@@ -13,6 +13,7 @@ export type Log = Logger
 
 type DoorEvent =
   | { readonly kind: 'attached'; readonly engine: string }
+  | { readonly kind: 'unprobed'; readonly engine: string; readonly runner: string }
   | { readonly kind: 'detached'; readonly engine: string }
   | { readonly kind: 'refused'; readonly engine: string; readonly error: GuardError }
   | { readonly kind: 'failed'; readonly engine: string; readonly error: unknown }
@@ -81,6 +82,11 @@ export function createDoorLog(log: Log, now: () => number): (event: DoorEvent) =
   return (event) => {
     if (event.kind === 'attached' || event.kind === 'detached') {
       log.info({ engine: event.engine }, `engine ${event.kind}`)
+      return
+    }
+    if (event.kind === 'unprobed') {
+      const { engine, runner } = event
+      log.warn({ engine, runner }, 'engine cannot evaluate the probe: its rules say nothing there')
       return
     }
     const current = Math.floor(now() / 1_000)

@@ -69,6 +69,19 @@ describe('createStepServer', () => {
     expect(test.guard.engines()).toHaveLength(2)
   })
 
+  it('sends the probe to an engine that can evaluate it, and tells of one that cannot', async () => {
+    const probe = { digest: 'ab'.repeat(32), data: Buffer.from('probe') }
+    const test = await stage((parts) => Object.assign(parts, { probe }))
+    const able = await attach(test, { engineId: 'able', capabilities: ['probe'] })
+    expect(await able.take('probe')).toMatchObject({ data: probe.data })
+    expect(test.doorEvents.map(({ kind }) => kind)).not.toContain('unprobed')
+    const unable = await attach(test, { engineId: 'unable', capabilities: ['stop'] })
+    expect(unable.received.map(({ body }) => body)).not.toContain('probe')
+    expect(test.doorEvents).toContainEqual(
+      expect.objectContaining({ kind: 'unprobed', engine: 'unable' }),
+    )
+  })
+
   it('answers an awaited step always, and another one only when a row changes', async () => {
     const test = await stage()
     const engine = await attach(test)
