@@ -13,8 +13,8 @@ export type Call = {
   arguments: string
   isWhole: boolean
   outcome: CallOutcome | undefined
-  /** The rewritten arguments went out with the call's first piece. */
-  isWritten: boolean
+  /** Rewritten arguments that went out with the call's first piece. */
+  written: string | undefined
 }
 
 export class CallBook {
@@ -63,7 +63,7 @@ export class CallBook {
         arguments: '',
         isWhole: false,
         outcome: undefined,
-        isWritten: false,
+        written: undefined,
       }
       this.#calls.set(part.key, call)
     }

@@ -6,6 +6,7 @@ import type { Call, CallBook } from './calls.ts'
 import { type Dialect, type FrameView, type JsonObject, type Piece, isObject } from './dialect.ts'
 import type { Channel } from './holdback.ts'
 import { type JsonEdit, editJson } from '../tools/json-edit.ts'
+import { withRedactions } from '../tools/json-merge.ts'
 import { type SseFrame, replaceData } from './sse.ts'
 
 /** A piece of a frame and where it stands in its channel. */
@@ -91,6 +92,9 @@ function isLastWord({ piece }: Span, held: HeldFrame): boolean {
 
 function editPiece(span: Span, held: HeldFrame, parts: ReleaseParts): readonly JsonEdit[] {
   const { channel, piece, start } = span
+  const call = piece.field === 'arguments' ? parts.calls.get(piece.key) : undefined
+  // Asked before the channel gives its text away: redactions are said once.
+  const safe = rewrittenArguments(call, channel)
   const before = channel.released === 0 && piece.text !== ''
   let text = channel.render(start, piece.text)
   if (piece.field === 'content') {
@@ -98,12 +102,11 @@ function editPiece(span: Span, held: HeldFrame, parts: ReleaseParts): readonly J
     parts.injection.noteSaid(channel)
     if (isLastWord(span, held)) text += parts.injection.takeAfter(piece.choice) ?? ''
   }
-  const call = piece.field === 'arguments' ? parts.calls.get(piece.key) : undefined
   if (call?.outcome?.kind === 'block') return []
-  if (call?.outcome?.kind === 'rewrite') {
-    text = call.isWritten ? '' : call.outcome.arguments
-    channel.emitted = call.outcome.arguments
-    call.isWritten = true
+  if (call !== undefined && safe !== undefined) {
+    text = call.written === undefined ? safe : ''
+    call.written = safe
+    channel.emitted = safe
     channel.isEdited = true
   }
   if (text === piece.text) return []
@@ -112,6 +115,14 @@ function editPiece(span: Span, held: HeldFrame, parts: ReleaseParts): readonly J
     { path: piece.path, value },
     ...(piece.leaks ?? []).map((path) => ({ path, value: 'null' })),
   ]
+}
+
+/** The safe arguments of a rewritten call, with what text rules redact taken out of the rest. */
+function rewrittenArguments(call: Call | undefined, channel: Channel): string | undefined {
+  if (call?.outcome?.kind !== 'rewrite') return undefined
+  if (call.written !== undefined) return call.written
+  const redacted = channel.preview(0, call.arguments)
+  return withRedactions(call.arguments, call.outcome.arguments, redacted)
 }
 
 function editCalls(held: HeldFrame, parts: ReleaseParts, edits: JsonEdit[]): 'drop' | 'kept' {

@@ -5,6 +5,7 @@ import { objects, valueAt } from '../../src/stream/dialect.ts'
 import type { CallOutcome, CallText, StreamOptions } from '../../src/stream/guard-options.ts'
 import { createSseParser } from '../../src/stream/sse.ts'
 import { createStreamGuard } from '../../src/stream/stream-guard.ts'
+import { editJson } from '../../src/tools/json-edit.ts'
 import { naiveScan } from './naive-scan.ts'
 import { through } from './streams.ts'
 
@@ -227,7 +228,53 @@ describe.each(STREAMS)('%s', (dialect, write, filtered, normal) => {
       expect(JSON.parse(seen?.arguments ?? '')).toEqual({ k: 'my "*"\n "x', n: 1 })
     }
   })
+
+  it('redacts in a rewritten call what the rewrite left', () => {
+    const use = redacting(dialect)
+    const bytes = Buffer.from(write([leaky]))
+    for (let cut = 0; cut < bytes.length; cut += 37) {
+      const out = through(use, bytes, [cut])
+      const [seen] = clientView(out).calls
+      expect(JSON.parse(seen?.arguments ?? ''), `cut at ${cut}`).toEqual(cleaned)
+      expect(seen?.arguments).toContain('1e400')
+      expect(out.toString()).not.toMatch(/my secret|s\\u0065cret|evil/)
+    }
+  })
 })
+
+const leaky: Call = {
+  name: 'pay',
+  arguments:
+    '{"to": "evil secret", "note": ["my s\\u0065cret", {"secret": 7, "m": 1e400}], "n": 1e400}',
+}
+const cleaned = {
+  to: 'a secret of ours',
+  note: ['my "*"', { '"*"': 7, m: Infinity }],
+  n: Infinity,
+  _checkstream_modified: true,
+}
+
+/** Redacts `secret` everywhere; the rewrite puts a text of the policy, which has the word itself. */
+function redacting(dialect: StreamOptions['dialect']): StreamOptions {
+  return {
+    ...options(dialect, (call) => ({
+      kind: 'rewrite',
+      arguments: editJson(call.arguments, [
+        { path: ['to'], value: '"a secret of ours"' },
+        { path: ['_checkstream_modified'], value: 'true' },
+      ]),
+    })),
+    scan: () => naiveScan(['secret']),
+    decide: (findings) => ({
+      firings: [],
+      effects: findings.flatMap((one) =>
+        one.kind === 'match'
+          ? [{ kind: 'redact' as const, start: one.start, end: one.end, with: '"*"' }]
+          : [],
+      ),
+    }),
+  }
+}
 
 describe('guardBody', () => {
   const chatBody = (calls: readonly Call[]): string =>
@@ -306,6 +353,13 @@ describe('guardBody', () => {
       stop_reason: 'tool_use',
     })
     expect(guarded.decisions.map((one) => one.effects[0])).toEqual(['rewrite', 'block'])
+  })
+
+  it('redacts in a rewritten call what the rewrite left', () => {
+    const out = guardBody(redacting('openai-chat'), Buffer.from(chatBody([leaky]))).body
+    const json: unknown = JSON.parse(Buffer.from(out).toString())
+    const path = ['choices', 0, 'message', 'tool_calls', 0, 'function', 'arguments']
+    expect(JSON.parse(String(valueAt(json, path)))).toEqual(cleaned)
   })
 
   it('waits for the calls that are held, and refuses what nobody answered', () => {
