@@ -135,6 +135,8 @@ function startEngine(processes, folder, options) {
   const python = vllmPython()
   const args = ['-m', 'vllm.entrypoints.openai.api_server', '--model', options.model ?? DEMO_MODEL]
   args.push('--uds', socket, '--logits-processors', 'checkstream_vllm:CheckStream')
+  // Compiling a model takes minutes on a CPU, and this is to be looked at, not to be fast.
+  args.push('--enforce-eager')
   if (options.model === undefined) {
     args.push('--served-model-name', 'demo-lm', '--dtype', 'float32')
     args.push('--enable-auto-tool-choice', '--tool-call-parser', 'hermes')
