@@ -85,7 +85,7 @@ export function decisionRecord(
     policy: facts.policy,
     revision: facts.revision,
     model: facts.model,
-    position: facts.position,
+    position: firing.position ?? facts.position,
     rule: firing.rule,
     phase: firing.phase,
     mode: firing.mode,

@@ -110,11 +110,16 @@ class TextWatcher implements Watcher {
 
   advance(): readonly Finding[] {
     const text = this.#row.text()
-    const { position } = this.#row
+    const { position, session } = this.#row
     const fresh = text.slice(this.#read)
     this.#read = Math.max(this.#read, text.length)
     const found = fresh === '' ? [] : this.#scanner.push(fresh)
-    const findings = found.map((match) => ({ kind: 'match' as const, ...match, position }))
+    const findings = found.map((match) => ({
+      kind: 'match' as const,
+      ...match,
+      // Several tokens may come at once: the match is at the one that completed it.
+      position: session.positionAfter(match.end),
+    }))
     return [...findings, ...this.#levels.match(position, findings)]
   }
 
@@ -173,7 +178,12 @@ class PiiWatcher implements Watcher {
     if (text.length <= this.#read) return []
     const found = this.#scanner.push(text.slice(this.#read))
     this.#read = text.length
-    return found.map((finding) => ({ kind: 'pii' as const, ...finding }))
+    const { session } = this.#row
+    return found.map((finding) => ({
+      kind: 'pii' as const,
+      ...finding,
+      position: session.positionAfter(finding.end),
+    }))
   }
 
   rewind(): void {

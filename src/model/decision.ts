@@ -24,6 +24,8 @@ export type RuleFiring = {
   readonly regulation?: string
   /** Offsets of the evidence, when it has a place in the text. */
   readonly span?: readonly [number, number]
+  /** Output position after the token that completed the evidence, when that is known. */
+  readonly position?: number
   readonly score?: number
   /** Of `log`, `audit` and `notify`: what the policy's author wants it to be known as. */
   readonly message?: string

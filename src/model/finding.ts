@@ -23,6 +23,7 @@ export type Finding =
       readonly end: number
       readonly confidence: number
       readonly masked: string
+      readonly position?: number
     }
   | { readonly kind: 'verdict'; readonly verdict: Verdict; readonly position?: number }
   /** A classifier that did not answer: the rule's `on_failure` decides. */

@@ -113,6 +113,7 @@ function firing(shot: Shot, action: CompiledAction, phase: Phase, mode: Mode): R
   const { rule, level } = shot
   const first = shot.found[0]
   const span = first === undefined ? undefined : spanOf(first)
+  const { position } = level ?? (first !== undefined && 'position' in first ? first : {})
   const score = level?.score ?? highestScore(shot.found)
   return {
     rule: rule.name,
@@ -122,6 +123,7 @@ function firing(shot: Shot, action: CompiledAction, phase: Phase, mode: Mode): R
     priority: rule.priority,
     ...(rule.regulation === undefined ? {} : { regulation: rule.regulation }),
     ...(span === undefined ? {} : { span }),
+    ...(position === undefined ? {} : { position }),
     ...(score === undefined ? {} : { score }),
     ...noteOf(action, shot),
   }

@@ -81,6 +81,14 @@ export class RowText {
     return this.#decoded
   }
 
+  /** UTF-16 units of the whole characters in the first `length` bytes. */
+  unitsAt(length: number): number {
+    const whole = this.toString()
+    const from = completeEnd(this.#bytes, 0, length)
+    if (from >= this.#decodedBytes) return whole.length
+    return whole.length - decoder.decode(this.#bytes.subarray(from, this.#decodedBytes)).length
+  }
+
   /** The bytes since `from`; valid until the next append. */
   bytesFrom(from: number): Uint8Array {
     return this.#bytes.subarray(Math.min(from, this.#length), this.#length)

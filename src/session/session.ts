@@ -118,6 +118,21 @@ export class Session {
     return this.#oldest
   }
 
+  /**
+   * The position after the token that completed the first `units` UTF-16 units of the text; of text
+   * that is older than what we remember, the oldest position.
+   */
+  positionAfter(units: number): number {
+    let low = this.#oldest
+    let high = this.#position
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.text.unitsAt(this.#lengths[middle & MASK] ?? 0) < units) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
   #compare(reported: number | undefined): number {
     const isGap = this.#isAfterGap
     this.#isAfterGap = false

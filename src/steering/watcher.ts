@@ -3,7 +3,7 @@
  * value cannot be sampled, and a value that can only be one text is forced, so that the engine's cache
  * and its own parser hold the safe one. What cannot be steered is left to the stream.
  */
-import type { GuardEvent } from '../model/event.ts'
+import type { GuardEvent, TextAt } from '../model/event.ts'
 import type { Finding } from '../model/finding.ts'
 import type { ToolFormat } from '../model/tool-format.ts'
 import type { TokenLookup } from '../programs/token-lookup.ts'
@@ -23,6 +23,15 @@ import { TokenSets } from './token-sets.ts'
 /** A row's policy, as far as steering asks it. */
 export type Steered = { readonly compiled: CompiledPolicy }
 
+/** `span` is what is spelled of the call so far, in the row's text. */
+export type SteeredCall = {
+  readonly rule: string
+  readonly action: 'deny' | 'force'
+  readonly span: readonly [number, number]
+  /** Whole microseconds that this token's steering took. */
+  readonly tookUs: number
+}
+
 export type ToolWatcherParts = {
   readonly policy: CompiledPolicy
   readonly site: ToolSite | undefined
@@ -30,7 +39,7 @@ export type ToolWatcherParts = {
   readonly format: ToolFormat | undefined
   readonly lookup: TokenLookup
   /** Told once of every name and value that is steered. Must not throw. */
-  readonly observe: (rule: string, action: 'deny' | 'force') => void
+  readonly observe: (steered: SteeredCall) => void
   /** The one value that policy allows there is being played. Must not throw. */
   readonly forced?: (call: ForcedValue) => void
 }
@@ -68,6 +77,7 @@ export class ToolWatcher implements Watcher {
   /** A sequence that the engine plays: what the text will be when it is over. */
   #forced: { readonly until: number; readonly text: string } | undefined
   #told = new Set<string>()
+  #beganMs = 0
 
   constructor(row: Row<Steered>, parts: ToolWatcherParts) {
     this.#row = row
@@ -100,6 +110,7 @@ export class ToolWatcher implements Watcher {
 
   steer(): Steer | undefined {
     const { site } = this.#parts
+    this.#beganMs = performance.now()
     if (site?.isConstrained === true) return undefined
     const text = this.#row.text()
     if (this.#isPlaying(text)) return this.#steer
@@ -250,7 +261,9 @@ export class ToolWatcher implements Watcher {
   #tell(place: string, rule: string, action: 'deny' | 'force'): void {
     if (this.#told.has(place)) return
     this.#told.add(place)
-    this.#parts.observe(rule, action)
+    const span = [this.#reader.openFrom, this.#row.text().length] as const
+    const tookUs = Math.round((performance.now() - this.#beganMs) * 1_000)
+    this.#parts.observe({ rule, action, span, tookUs })
   }
 }
 
@@ -275,15 +288,18 @@ export function watchCalls(
     policy: row.policy.compiled,
     context,
     forced: (value) => parts.site?.forced(row.child, value),
-    observe: (rule, action) => {
+    observe: ({ rule, action, span, tookUs }) => {
       const firing = {
         rule,
         phase: 'tool',
         mode: 'enforce',
         action,
         priority: DEFAULT_PRIORITY,
+        span,
       } as const
-      parts.observe({ kind: 'decision', requestId, position: row.position, firings: [firing] })
+      const { position } = row
+      const textAt: TextAt = (start, end) => row.text().slice(start, end)
+      parts.observe({ kind: 'decision', requestId, position, firings: [firing], tookUs, textAt })
     },
   })
 }

@@ -58,6 +58,28 @@ describe('createWatchers', () => {
     expect(decided().adapt).toBeUndefined()
   })
 
+  it('places a match at the token that completed it, however many tokens come at once', () => {
+    const text = 'é a risk is what éé it is; risk '
+    const body = 'trigger: {type: keywords, any: [risk]}, actions: [{type: adapt, top_k: 1}]'
+    const single = rowOf(rule(body))
+    const one = single.say(text)
+    const coalesced = rowOf(rule(body))
+    const { row } = coalesced
+    for (const byte of Buffer.from(text)) {
+      row.session.advance(row.session.position, byte, undefined)
+    }
+    const many = row.watchers.flatMap((watcher) => watcher.advance())
+    row.find(many)
+    const placed = many.flatMap((f) => (f.kind === 'match' ? [f.position] : []))
+    // One byte is one token here.
+    const ends = [...text.matchAll(/risk/g)].map(({ index }) =>
+      Buffer.byteLength(text.slice(0, index + 4)),
+    )
+    expect(placed).toEqual(ends)
+    expect(one.flatMap((f) => (f.kind === 'match' ? [f.position] : []))).toEqual(ends)
+    expect(coalesced.decided().firings[0]?.position).toBe(ends[0])
+  })
+
   it('asks a rule about the position when it is reached, and again after a rewind', () => {
     const { row, say, decided } = rowOf(
       rule(

@@ -135,7 +135,13 @@ function run({ format, offered, wants, rest }: Case, body: object = {}) {
     format: format === 'auto' ? undefined : format,
     lookup,
     forced: (value) => played.push(value),
-    observe: (rule, action) => told.push(`${rule}=${action}`),
+    observe: ({ rule, action, span, tookUs }) => {
+      told.push(`${rule}=${action}`)
+      // The evidence is what is spelled of the call, to the end of the text.
+      expect(span[0]).toBeLessThanOrEqual(span[1])
+      expect(span[1]).toBe(text.length)
+      expect(Number.isInteger(tookUs)).toBe(true)
+    },
   })
   const say = (id: number): void => {
     text += textOf(id)
