@@ -2,9 +2,7 @@
  * What guards one answer on its way to the client: the stream plane, joined with the policy that the
  * request keeps. The same decisions for a stream and for a whole body.
  */
-import { compileAutomaton } from '../automata/automaton.ts'
 import { createTextScanner } from '../automata/scan.ts'
-import type { Automaton } from '../automata/automaton.ts'
 import type { TextEffect } from '../model/decision.ts'
 import type { TextAt } from '../model/event.ts'
 import type { Finding } from '../model/finding.ts'
@@ -31,6 +29,7 @@ import type { Judges } from './judges.ts'
 import { stopwatch } from './observe-firings.ts'
 import type { ObserveFirings } from './observe-firings.ts'
 import { modelsOf, turnsOf } from './policy-reads.ts'
+import { siteAutomaton } from './site-policies.ts'
 import type { SitePolicy } from './site-policies.ts'
 
 export type AnswerGuardParts = {
@@ -203,17 +202,6 @@ const isOurs = (finding: Finding): boolean =>
 function removeOurs(finding: Finding): TextEffect[] {
   if (finding.kind !== 'match' || !isOurs(finding)) return []
   return [{ kind: 'redact', start: finding.start, end: finding.end, with: REMOVED }]
-}
-
-const siteAutomata = new WeakMap<SitePolicy, Automaton>()
-
-function siteAutomaton(policy: SitePolicy): Automaton | undefined {
-  const known = siteAutomata.get(policy)
-  const own = policy.bans.filter((ban) => ban.id.startsWith(SITE))
-  if (known !== undefined || own.length === 0) return known
-  const made = compileAutomaton(own)
-  siteAutomata.set(policy, made)
-  return made
 }
 
 /** The policy's texts and the site's own bans over one channel. */

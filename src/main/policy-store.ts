@@ -11,7 +11,7 @@ import type { PolicyChange, PolicyWatch } from '../policy/watch-file.ts'
 import { COMBINED } from '../policy/library.ts'
 import { compileInWorker } from '../policy/worker.ts'
 import type { WorkerOptions } from '../policy/worker.ts'
-import { configuredPolicies, lowerSite, toSitePolicies } from './site-policies.ts'
+import { configuredPolicies, lowerSite, siteAutomaton, toSitePolicies } from './site-policies.ts'
 import type { SitePolicies, SitePolicy, SiteSettings } from './site-policies.ts'
 
 export type StoreParts = {
@@ -59,6 +59,7 @@ export class PolicyStore {
     const current = toSitePolicies(library, settings)
     // Otherwise the first request would wait while its texts are compiled, and all others with it.
     prepareScan(current.standard.compiled)
+    siteAutomaton(current.standard)
     return new PolicyStore(parts, current)
   }
 

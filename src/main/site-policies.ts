@@ -3,6 +3,8 @@
  * texts, which hold under every policy. Immutable sets; a reload makes a new one or changes nothing.
  */
 import { createHash } from 'node:crypto'
+import { compileAutomaton } from '../automata/automaton.ts'
+import type { Automaton } from '../automata/automaton.ts'
 import type { Config } from '../config/schema.ts'
 import type { GuardPolicy } from '../guard.ts'
 import type { Ban } from '../model/ban.ts'
@@ -20,6 +22,8 @@ export type SitePolicy = GuardPolicy & {
   /** What the token program of the policy is compiled from. */
   readonly bans: readonly Ban[]
   readonly compiled: CompiledPolicy
+  /** Of `bans`, the site's own: the same list in every revision. */
+  readonly siteBans?: readonly Ban[]
   /** True for the sidecar's own policies, which the site's settings do not touch. */
   readonly isOwn?: boolean
 }
@@ -106,7 +110,21 @@ function toSite(compiled: CompiledPolicy, settings: SiteSettings): SitePolicy {
   const digest = createHash('sha256')
     .update(JSON.stringify([compiled.digest, told]))
     .digest('hex')
-  return { name: compiled.name, compiled, onFailure: compiled.onFailure, bans, digest }
+  const { name, onFailure } = compiled
+  const own = settings.isMasking ? { siteBans: settings.bans } : {}
+  return { name, compiled, onFailure, bans, ...own, digest }
+}
+
+const siteAutomata = new WeakMap<readonly Ban[], Automaton>()
+
+/** Finds the site's own bans in text. Compiled once, when the sidecar starts: revisions share it. */
+export function siteAutomaton({ siteBans }: SitePolicy): Automaton | undefined {
+  if (siteBans === undefined || siteBans.length === 0) return undefined
+  const known = siteAutomata.get(siteBans)
+  if (known !== undefined) return known
+  const made = compileAutomaton(siteBans)
+  siteAutomata.set(siteBans, made)
+  return made
 }
 
 /** The same under a tenant's lower mode: of all bans only the site's own hold. */
