@@ -76,11 +76,26 @@ function runOne(policy: CompiledPolicy, rule: CompiledRule | undefined, test: Po
   const sections = rule === undefined ? sectionsFired(policy, test) : []
   const ruled = decision.firings.filter(isReal).map((f) => f.rule)
   const fired = [...new Set([...ruled, ...sections])]
-  const name = test.name ?? (test.text.slice(0, 60) || JSON.stringify(test.scores))
+  const name = test.name ?? titleOf(test)
   const problem = complaint(test, rule, fired, decision)
   const fires = rule === undefined ? fired.length > 0 : fired.includes(rule.name)
   return { name, isPassed: problem === '', message: problem, fires }
 }
+
+/** A test without a name is called by the first thing that it states. */
+function titleOf({ text, scores, pii, tool, unjudged, context }: PolicyTest): string {
+  if (text !== '') return text.slice(0, TITLE)
+  if (tool !== undefined) return cut(`${tool.name}(${JSON.stringify(tool.arguments)})`)
+  const stated = { scores, pii, unjudged, context }
+  for (const [what, value] of Object.entries(stated)) {
+    if (Object.keys(value).length > 0) return cut(`${what} ${JSON.stringify(value)}`)
+  }
+  return 'no text'
+}
+
+const TITLE = 60
+const cut = (title: string): string =>
+  title.length > TITLE ? `${title.slice(0, TITLE - 1)}…` : title
 
 const isReal = ({ action }: { action: string }): boolean =>
   action !== 'unjudged' && action !== 'excepted'

@@ -66,6 +66,30 @@ describe('checkstream policy', () => {
     expect(readFileSync(out, 'utf8')).toMatch(/tests="4" failures="1"[^]*did not fire/)
   })
 
+  it('calls a test without a name or text by what it states', async () => {
+    const stated = write(
+      'stated.yaml',
+      `name: s
+rules:
+  - name: r
+    trigger: {type: tool, name: pay}
+    actions: [{type: block_tool_call}]
+    tests:
+      - {tool: {name: pay, arguments: {to: a}}, fires: true}
+      - {context: {tenant: a}, fires: false}
+      - {fires: false}
+`,
+    )
+    const out = join(folder, 'names.xml')
+    expect(await runPolicy(['test', stated, '--format', 'junit', '--out', out])).toBe(0)
+    const names = [...readFileSync(out, 'utf8').matchAll(/ name="(r: [^"]*)"/g)].map(([, n]) => n)
+    expect(names).toEqual([
+      'r: pay({&quot;to&quot;:&quot;a&quot;})',
+      'r: context {&quot;tenant&quot;:&quot;a&quot;}',
+      'r: no text',
+    ])
+  })
+
   it('explain tells rules, spans and effects in each phase', async () => {
     const good = write('good.yaml', GOOD)
     expect(await runPolicy(['explain', '--path', good, 'one forbidden thing'])).toBe(0)
