@@ -154,9 +154,6 @@ class Client:
                         return True
         except queue.Empty:
             return False
-        finally:
-            if stream.channel is not None:
-                stream.channel.release()
 
     # ------------------------------------------------------------ our own thread
 
@@ -351,14 +348,15 @@ def step_message(parcel: Parcel) -> bytes:
     message = protocol.EngineMessage()
     step = message.step
     step.sequence, step.awaited = parcel.sequence, parcel.awaited
-    step.opened.extend([make() for make in parcel.opened])
+    if parcel.opened:
+        step.opened.extend([make() for make in parcel.opened])
     for entries in parcel.entries:
         step.slot.extend(_plain(entries.slot))
         step.generation.extend(_plain(entries.generation))
         step.position.extend(_plain(entries.position))
         step.token.extend(_plain(entries.token))
         step.state.extend(_plain(entries.state))
-    if parcel.entries and all(len(entries.probe) for entries in parcel.entries):
+    if not any(len(entries.probe) == 0 for entries in parcel.entries):
         for entries in parcel.entries:
             step.probe.extend(_plain(entries.probe))
     for slot, generation, position in parcel.closed:

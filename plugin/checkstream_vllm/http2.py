@@ -52,7 +52,11 @@ class Call:
         self._waiting: deque[bytes | memoryview] = deque()
         # Bytes that wait for the peer to make room.
         self.waiting = 0
+        # What the peer has room for, at least.
+        self._room = 0
         self._body = bytearray()
+        # Bytes of the peer's that were read and not yet acknowledged.
+        self._read = 0
         # How it ended: nothing is read any more. Messages before it are still given out.
         self.ended: CallEnded | None = None
         config = H2Configuration(header_encoding="utf-8", validate_outbound_headers=False)
@@ -108,8 +112,13 @@ class Call:
 
     def _happened(self, event: Any, messages: list[bytes]) -> None:
         if isinstance(event, events.DataReceived):
-            self._h2.acknowledge_received_data(event.flow_controlled_length, STREAM)
+            self._read += event.flow_controlled_length
+            if self._read > WINDOW // 4:
+                self._h2.acknowledge_received_data(self._read, STREAM)
+                self._read = 0
             self._data(event.data or b"", messages)
+        elif isinstance(event, events.RemoteSettingsChanged):
+            self._room = 0
         elif isinstance(event, events.ResponseReceived | events.TrailersReceived):
             _check(event.headers or ())
         elif isinstance(event, events.StreamReset):
@@ -139,16 +148,21 @@ class Call:
         del body[:at]
 
     def _pump(self) -> None:
+        """h2 is asked little: the engine's step pays for every question."""
         connection, waiting = self._h2, self._waiting
         while waiting and self.ended is None:
             message = waiting[0]
-            room = connection.local_flow_control_window(STREAM)
-            size = min(len(message), room, connection.max_outbound_frame_size)
-            if size <= 0:
-                break
-            connection.send_data(STREAM, message[:size])
+            size = min(len(message), LARGEST_FRAME)
+            if size > self._room:
+                self._room = connection.local_flow_control_window(STREAM)
+                size = min(size, self._room)
+                if size <= 0:
+                    break
+            whole = size == len(message)
+            connection.send_data(STREAM, message if whole else message[:size])
+            self._room -= size
             self.waiting -= size
-            if size == len(message):
+            if whole:
                 waiting.popleft()
             else:
                 waiting[0] = memoryview(message)[size:]

@@ -178,3 +178,25 @@ def test_steps_for_a_sidecar_that_does_not_read_are_bounded(talk: Any) -> None:
         until(lambda: any(isinstance(e, events.Detached) for e in client.drain()))
     finally:
         going.set()
+
+
+def test_an_answer_that_comes_in_pieces_is_waited_for(talk: Any) -> None:
+    _, client, link, stats = talk
+    until(lambda: link.collect() is not None and link.attached)
+    receive, whole = client._stream.channel._receive, []
+
+    def in_pieces() -> Any:
+        """What arrives is first seen as bytes that make no message."""
+        if whole:
+            return whole.pop()
+        messages = receive()
+        if messages:
+            whole.append(messages)
+            return []
+        return messages
+
+    client._stream.channel._receive = in_pieces
+    link.report(some(0), True)
+    link.end_step(True)
+    link.collect()
+    assert (stats.awaited_steps, stats.missed_deadlines) == (1, 0)
