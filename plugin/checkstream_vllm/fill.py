@@ -30,7 +30,7 @@ def _fill_packed(
     logits: npt.NDArray[np.float32], rows: Ints, program: TokenProgram, states: Ints
 ) -> list[int]:
     empty: list[int] = []
-    for key, members in _groups(rows, program.deny_keys(states)).items():
+    for key, members in _groups(rows, program.known_deny_keys(states)).items():
         tokens = program.denied_tokens(key)
         if tokens is None:
             empty += members
@@ -44,12 +44,12 @@ def _fill_packed(
     return empty
 
 
-def _groups(rows: Ints, keys: Ints) -> dict[int, list[int]]:
+def _groups(rows: Ints, keys: list[int]) -> dict[int, list[int]]:
     """Rows by deny key. Nearly always there is one key: no phrase is open in any row."""
-    if len(keys) and bool((keys == keys[0]).all()):
-        return {int(keys[0]): rows.tolist()}
+    if keys and keys.count(keys[0]) == len(keys):
+        return {keys[0]: rows.tolist()}
     groups: dict[int, list[int]] = {}
-    for row, key in zip(rows.tolist(), keys.tolist(), strict=True):
+    for row, key in zip(rows.tolist(), keys, strict=True):
         groups.setdefault(key, []).append(row)
     return groups
 

@@ -20,6 +20,10 @@ from .matches import Matches, digest_states
 # made again when it is needed (some tens of microseconds).
 MAX_READY_SETS = 2_048
 
+# Steps and deny keys that were worked out before, by state and token: what is said is mostly said
+# again, and a look-up costs a fraction of the operations. Past it all are forgotten.
+MAX_KNOWN = 65_536
+
 # The deny key of a row that has no token left.
 NOTHING_LEFT = -(2**62)
 
@@ -48,6 +52,8 @@ class TokenProgram:
         self.columns = 1 + blob.open
         self.matches = Matches(blob, self._keys, self._nexts, self._cont_index)
         self._ready: OrderedDict[int, Ints | None] = OrderedDict()
+        self._known_steps: dict[int, int] = {}
+        self._known_keys: dict[int, int] = {}
         # Token lists that tensors.py has put on a device, by deny key.
         self.resident: dict[int, Any] = {}
 
@@ -74,6 +80,19 @@ class TokenProgram:
         if hit.any():
             after = np.where(hit, self._nexts[at], after)
         return after * blob.carries + tail
+
+    def advance_known(self, packed: Ints, tokens: list[int]) -> Ints:
+        """`advance` for states [n] and tokens inside the vocabulary, where each is a single number."""
+        width, known = self.width, self._known_steps
+        pairs = [q * width + t for q, t in zip(packed.tolist(), tokens, strict=True)]
+        try:
+            return np.array([known[pair] for pair in pairs], dtype=np.int64)
+        except KeyError:
+            after = self.advance(packed, np.array(tokens, dtype=np.int64), inside=True)
+            if len(known) > MAX_KNOWN:
+                known.clear()
+            known.update(zip(pairs, after.tolist(), strict=True))
+            return after
 
     def _advance_matches(self, state: Ints, token: Ints) -> Ints:
         if not self.open:
@@ -131,6 +150,18 @@ class TokenProgram:
             return self._set_key[packed]
         state = packed // carries
         return np.where(packed == state * carries, self._set_key[state], packed)
+
+    def known_deny_keys(self, packed: Ints) -> list[int]:
+        """`deny_keys` as a list."""
+        states, known = packed.tolist(), self._known_keys
+        try:
+            return [known[state] for state in states]
+        except KeyError:
+            keys: list[int] = self.deny_keys(packed).tolist()
+            if len(known) > MAX_KNOWN:
+                known.clear()
+            known.update(zip(states, keys, strict=True))
+            return keys
 
     def denied_tokens(self, key: int) -> Ints | None:
         """The real tokens denied to rows with this key, sorted; None when no token is left."""

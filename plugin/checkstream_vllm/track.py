@@ -49,8 +49,12 @@ class Track:
             return self._one_by_one()
         token, high = np.array(tokens, dtype=np.int64), max(tokens)
         for program, where in self.groups:
-            if program is not None:
-                self._advance(program, where, token, high < program.width)
+            if program is None:
+                continue
+            if program.columns == 1 and len(where) == len(tokens) and high < program.width:
+                self.state[:, 0] = program.advance_known(self.state[:, 0], tokens)
+            else:
+                self._advance(program, where, token)
         position, self.seen, self._last = self.seen, self.seen + 1, token
         self._next = [size + 1 for size in sizes]
         return [Entries(self.slot, self.generation, position, token, self._reports())]
@@ -75,14 +79,9 @@ class Track:
         """States [m, columns] of some rows of a program."""
         return self.state[where, : program.columns]
 
-    def _advance(
-        self, program: TokenProgram, where: Ints, token: Ints, inside: bool = False
-    ) -> None:
+    def _advance(self, program: TokenProgram, where: Ints, token: Ints) -> None:
         if program.columns == 1:
-            if len(where) == len(token):
-                self.state[:, 0] = program.advance(self.state[:, 0], token, inside)
-            else:
-                self.state[where, 0] = program.advance(self.state[where, 0], token[where], inside)
+            self.state[where, 0] = program.advance(self.state[where, 0], token[where])
         else:
             after = program.advance(self.states_of(program, where), token[where])
             self.state[where, : program.columns] = after
