@@ -54,6 +54,14 @@ describe('compileAutomaton', () => {
     )
   })
 
+  it('refuses phrases past the budget of all, and names the one that takes most and by what', () => {
+    const folds = ['case', 'confusables', 'split'] as const
+    const long = ban('guaranteed returns for everybody', { folds, place: 'policy.yaml:9:5' })
+    expect(() => compileAutomaton([ban('short'), long, ban('other')], { maxStates: 60 })).toThrow(
+      /^policy\.yaml:9:5: ban "guaranteed .*": explodes: \d+ states of at most 60 for all bans are for this one, most of them by its fold split$/,
+    )
+  })
+
   it('refuses an id that is used twice and an unknown fold', () => {
     expect(() => compileAutomaton([ban('a'), ban('a')])).toThrow(/used twice/)
     const odd = ban('a', { folds: ['upper' as 'case'] })

@@ -1,8 +1,11 @@
-import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import process from 'node:process'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { RowDirective } from '../../src/model/directive.ts'
+import { GuardError } from '../../src/model/errors.ts'
 import { createStepServer } from '../../src/step/grpc.ts'
 import type { StepServer, StepServerEvent } from '../../src/step/grpc.ts'
 import { TestEngine } from './client.ts'
@@ -288,6 +291,21 @@ describe('the socket', () => {
     )
     await expect(path(() => undefined, join(dirname('/nowhere/x'), 'a', 'b.sock'))).rejects.toThrow(
       '/nowhere/a does not exist or is not writable',
+    )
+  })
+
+  it('refuses a folder in which this user may not write', async () => {
+    // To root nothing is forbidden, but the kernel's own folder takes no files from anybody.
+    const made = mkdtempSync(join(tmpdir(), 'checkstream-'))
+    chmodSync(made, 0o555)
+    const at = join(process.getuid?.() === 0 ? '/proc' : made, 'checkstream.sock')
+    const error = await path(() => undefined, at).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(GuardError)
+    expect(error).toMatchObject({ code: 'socket_invalid' })
+    expect(String(error)).toMatch(
+      at.startsWith('/proc')
+        ? `socket ${at}: `
+        : `${made} does not exist or is not writable for user`,
     )
   })
 })
