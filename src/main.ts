@@ -197,7 +197,7 @@ function toInspection(
     readonly decisions: Decisions
   },
 ): Omit<InspectorParts, 'observe'> {
-  const { ingress, midstream } = effective.config.guardrails
+  const { ingress, midstream, tool_calls } = effective.config.guardrails
   const answers = answersOf(effective)
   return {
     checksRequests: ingress.enabled,
@@ -209,6 +209,7 @@ function toInspection(
     judges: parts.judges,
     approve: parts.approvals.approve,
     commit: parts.decisions.commit,
+    marksCalls: tool_calls.mark === 'arguments',
   }
 }
 

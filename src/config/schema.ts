@@ -145,6 +145,12 @@ const guardrails = z.strictObject({
       inject_disclaimers: z.boolean().default(true),
     })
     .prefault({}),
+  tool_calls: z
+    .strictObject({
+      /** Where a rewritten call says so: in its arguments too, or only in the header or trailer. */
+      mark: z.enum(['arguments', 'header']).default('arguments'),
+    })
+    .prefault({}),
 })
 
 const model = z.union([

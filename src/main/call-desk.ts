@@ -9,6 +9,7 @@ import type { CallOutcome, CallText } from '../stream/guard-options.ts'
 import type { Answer } from '../tools/approvals.ts'
 import { judgeCall, markForced } from './call-decisions.ts'
 import type { CallJudgement } from './call-decisions.ts'
+import { withoutMark } from '../tools/decide.ts'
 import type { ToolContext } from '../tools/decide.ts'
 import type { Conversation } from './conversation.ts'
 import { stopwatch } from './observe-firings.ts'
@@ -26,6 +27,8 @@ export type CallDeskParts = {
   /** Asks a person. Resolves once: answered, expired, or refused at the bound. */
   readonly approve: (call: CallText, stepUp: StepUp) => Promise<Answer>
   readonly commit: (value: string) => string
+  /** Whether calls that are not all the model's own say so in their arguments. */
+  readonly isMarked: boolean
   readonly observe: ObserveFirings
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -66,7 +69,10 @@ export function createCallDesk(parts: CallDeskParts): CallDesk {
       key.startsWith(`${call.choice} `) ? [value] : [],
     )
     const judged = judgeCall(policy, call, { rules: parts.context, tools }, verdicts)
-    const judgement = { ...judged, arguments: markForced(call.name, judged.arguments, played) }
+    const text = parts.isMarked
+      ? markForced(call.name, judged.arguments, played)
+      : withoutMark(judged.arguments, call.arguments)
+    const judgement = { ...judged, arguments: text }
     const { firings, read } = judgement
     const textAt: TextAt = (start, end) => read.slice(start, end)
     if (firings.length > 0) parts.observe(firings, { tookUs: took(), textAt })

@@ -39,6 +39,8 @@ export type InspectorParts = {
   ) => Promise<Answer>
   /** Salted commitment to a value, by request. */
   readonly commit: (requestId: string, value: string) => string
+  /** Whether rewritten calls say so in their arguments. */
+  readonly marksCalls: boolean
   readonly observe: (event: GuardEvent) => void
 }
 
@@ -70,6 +72,7 @@ export function createInspector(parts: InspectorParts): Inspect {
       ask: toolJudge(parts),
       approve: (call, stepUp) => parts.approve(requestId, call, stepUp),
       commit: (value) => parts.commit(requestId, value),
+      isMarked: parts.marksCalls,
       observe,
       now: Date.now,
     })

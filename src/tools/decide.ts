@@ -15,6 +15,12 @@ import { type Place, refuseValue, valuesAt } from './values.ts'
 export const MODIFIED_MARK = '_checkstream_modified'
 export const MODIFIED: JsonEdit = { path: [MODIFIED_MARK], value: 'true' }
 
+/** For clients whose schemas refuse a member more. A mark that the model wrote itself is its own. */
+export function withoutMark(text: string, original: string): string {
+  if (text === original || original.includes(MODIFIED_MARK)) return text
+  return editJson(text, [{ path: [MODIFIED_MARK], value: undefined }])
+}
+
 export type ProposedCall = { readonly name: string; readonly arguments: string }
 
 export type MadeCall = { readonly name: string; readonly atMs: number }
