@@ -73,8 +73,12 @@ async function startLiteLlm(upstream: string): Promise<Other> {
   const child = spawn(join(venv, 'bin/litellm'), [...args, '--telemetry', 'False'], {
     cwd: FOLDER,
     stdio: 'ignore',
-    // It would fetch its table of prices first.
-    env: { ...process.env, LITELLM_LOCAL_MODEL_COST_MAP: 'True' },
+    // It would fetch its table of prices first, and does not start without a master key.
+    env: {
+      ...process.env,
+      LITELLM_LOCAL_MODEL_COST_MAP: 'True',
+      LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY: 'true',
+    },
   })
   const running = await whenUp(child, `http://127.0.0.1:${port}`, '/health/liveliness')
   return { name: 'litellm', version, model: 'm', running }
