@@ -48,7 +48,7 @@ function explain(issue: z.core.$ZodIssue, yaml: YamlResult, file: string): Probl
   })
   if (issue.code === 'unrecognized_keys') {
     const known = knownKeys(path, yaml.value)
-    return issue.keys.map((key) => {
+    return issue.keys.slice(0, MAX_KEYS).map((key) => {
       const where = yaml.keyPlace([...path, key])
       const message = `${show([...path, key])}: unknown key${suggestion(key, known)}`
       return at(where, 'unknown-key', message)
@@ -71,6 +71,9 @@ function explain(issue: z.core.$ZodIssue, yaml: YamlResult, file: string): Probl
   const message = `${show(path)}: ${wanted}, got ${brief(got)}${hint}`
   return [at(yaml.place(path), 'schema', message)]
 }
+
+/** Unknown keys of one map that are told: the place of each is looked for from the beginning. */
+const MAX_KEYS = 20
 
 /** Keys of triggers, tests, exceptions and blocks: enough to guess what a typo meant. */
 const INNER_KEYS = (

@@ -2,7 +2,7 @@
  * YAML text → plain values with the place of each, or problems. Hostile text costs bounded time:
  * size, nesting, aliases and duplicate keys are refused before anything is expanded.
  */
-import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml'
 import type { Document, Pair } from 'yaml'
 import type { Problem } from './problem.ts'
 import { MAX } from './schema-words.ts'
@@ -29,7 +29,7 @@ export function readYaml(source: string, file: string): YamlResult {
   try {
     document = parseDocument(source, {
       lineCounter: lines,
-      uniqueKeys: true,
+      uniqueKeys: false, // the parser compares every key with every other: see repeatedKeys
       version: '1.2',
       logLevel: 'error', // its warnings would go to the process, not into the problems
     })
@@ -44,6 +44,11 @@ export function readYaml(source: string, file: string): YamlResult {
   const problems = document.errors
     .slice(0, 20)
     .map((e) => problem(file, place(e.pos[0]), 'yaml', firstLine(e.message)))
+  if (problems.length === 0) {
+    for (const offset of repeatedKeys(document)) {
+      problems.push(problem(file, place(offset), 'yaml', 'Map keys must be unique'))
+    }
+  }
   const nodeAt = (path: Path): Place => {
     for (let n = path.length; n >= 0; n--) {
       const node: unknown = n === 0 ? document.contents : document.getIn(path.slice(0, n), true)
@@ -109,6 +114,26 @@ function nesting(source: string): { deepest: number; line: number } {
   }
   return { deepest: 0, line: 1 }
 }
+
+/** Where keys stand that their map has already; the first 20. */
+function repeatedKeys(document: Document.Parsed): readonly number[] {
+  const found: number[] = []
+  visit(document, {
+    Map(_, map) {
+      const seen = new Set<unknown>()
+      for (const { key } of map.items) {
+        const value = isScalar(key) ? key.value : key
+        if (seen.has(value)) found.push(rangeOf(key) ?? 0)
+        seen.add(value)
+        if (found.length >= MAX_REPEATED) return visit.BREAK
+      }
+      return undefined
+    },
+  })
+  return found
+}
+
+const MAX_REPEATED = 20
 
 function rangeOf(node: unknown): number | undefined {
   if (isScalar(node) || isMap(node) || isSeq(node)) return node.range?.[0]
