@@ -249,8 +249,13 @@ def killed(guarded, texts, mode, following):
     guarded.wait("/health/ready", 90)
     guilty, _ = attack(guarded, texts, count=16)
     expect(guilty == 0, f"{guilty} got through after the new sidecar came")
-    if mode != "open":
+    if mode == "open":
+        expect(result["guilty"] > 0, "open, and yet nobody got through while it was dead")
+    else:
         expect(result["guilty"] == 0, f"{result['guilty']} got through while it was dead")
+    series = httpx.get(guarded.url + "/metrics", timeout=10).text.splitlines()
+    again = [x for x in series if x.startswith("checkstream_plugin_reconnects_total")]
+    expect(again and float(again[0].split()[-1]) >= 1, f"/metrics tells of no reconnect: {again}")
     shorter = sum(len(t) for t in result["said"])
     return f"{result['guilty']} of 32 said it while it was dead, {shorter} characters; attached again"
 
@@ -268,7 +273,8 @@ def main():
         case("end to end: clients that hang up", disconnects, guarded, texts)
         case("end to end: plugin metrics", shows_metrics, guarded, texts)
         case("end to end: sidecar killed, resident", killed, guarded, texts, "resident", "closed")
-        case("end to end: sidecar killed, closed", killed, guarded, texts, "closed", "resident")
+        case("end to end: sidecar killed, closed", killed, guarded, texts, "closed", "open")
+        case("end to end: sidecar killed, open", killed, guarded, texts, "open", "resident")
     finally:
         guarded.stop()
 
