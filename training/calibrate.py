@@ -24,7 +24,7 @@ FILES = ["config.json", "model.onnx", "tokenizer.json", "tokenizer_config.json",
 # head -> benign set -> wanted false-positive rate. `calibrate` holds rows with a known 0.
 WANTED = {
     "toxicity": {"calibrate": 0.03, "clinc": 0.003, "banking77": 0.003, "mt_bench": 0.003, "multilingual": 0.015},
-    "prompt_injection": {"calibrate": 0.01, "clinc": 0.004, "mitre_frr": 0.025, "personas": 0.045, "triggers": 0.035, "multilingual": 0.01},
+    "prompt_injection": {"calibrate": 0.01, "clinc": 0.004, "mitre_frr": 0.025, "personas": 0.049, "triggers": 0.035, "multilingual": 0.01},
     "financial_advice": {"calibrate": 0.005, "banking77": 0.004, "tau2": 0.004, "clinc": 0.002, "finance_hard": 0.01},
     "self_harm": {"calibrate": 0.002, "clinc": 0.001},
     "risk": {"calibrate": 0.02, "clinc": 0.005},

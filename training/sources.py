@@ -222,10 +222,12 @@ def advice(train: Path) -> Iterator[Row]:
 
 
 def unlabelled(train: Path) -> Iterator[str]:
-    """Texts whose labels are not used, for the encoder to judge: offensive tweets, red-team dialogues."""
+    """Texts whose labels are not used, for the encoder to judge: offensive tweets, red-team dialogues, people's prompts."""
     for r in table(train / "davidson_hate_offensive/labeled_data.csv.gz"):
         if r["class"] == "1":
             yield r["tweet"]
+    for r in json.load(open_text(train / "toxigen_safenlp/implicitHate.json.gz")):
+        yield r["text"]
     for r in jsonl(train / "hh_rlhf_harmless_test/harmless_base_test.jsonl.gz"):
         turns = [t.strip() for t in re.split(r"\n\n(?:Human|Assistant):", r["rejected"]) if t.strip()]
-        yield from (chunks(t, words=60)[0] for t in turns[-3:])
+        yield from (chunks(t, words=60)[0] for t in turns)
