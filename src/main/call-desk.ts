@@ -62,15 +62,15 @@ export function createCallDesk(parts: CallDeskParts): CallDesk {
     commit: parts.commit,
   })
 
+  const playedIn = (choice: number): readonly ForcedValue[] =>
+    [...forced].flatMap(([key, value]) => (key.startsWith(`${choice} `) ? [value] : []))
+
   const judge = (call: CallText, verdicts: readonly Finding[]): CallJudgement => {
     const took = stopwatch()
     const tools = facts()
-    const played = [...forced].flatMap(([key, value]) =>
-      key.startsWith(`${call.choice} `) ? [value] : [],
-    )
     const judged = judgeCall(policy, call, { rules: parts.context, tools }, verdicts)
     const text = parts.isMarked
-      ? markForced(call.name, judged.arguments, played)
+      ? markForced(call.name, judged.arguments, playedIn(call.choice))
       : withoutMark(judged.arguments, call.arguments)
     const judgement = { ...judged, arguments: text }
     const { firings, read } = judgement
@@ -96,9 +96,11 @@ export function createCallDesk(parts: CallDeskParts): CallDesk {
     const { blocked, firings, arguments: text } = judgement
     if (blocked !== undefined) return { kind: 'block', message: blocked, firings }
     conversation.made({ name: call.name, atMs: parts.now() })
-    return text === call.arguments
-      ? { kind: 'allow' }
-      : { kind: 'rewrite', arguments: text, firings }
+    if (text === call.arguments) return { kind: 'allow' }
+    const chosen = playedIn(call.choice).flatMap((one) =>
+      one.name === call.name ? [one.value] : [],
+    )
+    return { kind: 'rewrite', arguments: text, chosen, firings }
   }
 
   return {

@@ -48,6 +48,8 @@ export type CallOutcome =
   | {
       readonly kind: 'rewrite'
       readonly arguments: string
+      /** Values in it that policy had the engine say: text rules leave them. */
+      readonly chosen?: readonly string[]
       readonly firings?: readonly RuleFiring[]
     }
   | { readonly kind: 'block'; readonly message: string; readonly firings?: readonly RuleFiring[] }

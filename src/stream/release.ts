@@ -122,7 +122,8 @@ function rewrittenArguments(call: Call | undefined, channel: Channel): string | 
   if (call?.outcome?.kind !== 'rewrite') return undefined
   if (call.written !== undefined) return call.written
   const redacted = channel.preview(0, call.arguments)
-  return withRedactions(call.arguments, call.outcome.arguments, redacted)
+  const { arguments: text, chosen } = call.outcome
+  return withRedactions(call.arguments, text, redacted, chosen)
 }
 
 function editCalls(held: HeldFrame, parts: ReleaseParts, edits: JsonEdit[]): 'drop' | 'kept' {

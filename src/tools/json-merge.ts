@@ -1,29 +1,40 @@
 /**
  * Two changes of the same JSON text as one: a rewrite that put safe values, and a redaction that took
- * spans out of strings (and, in numbers, digits). Where the rewrite changed a value, that value stands.
+ * spans out of strings (and, in numbers, digits). Where the rewrite changed a value, that value stands,
+ * and so does one that policy had the engine say.
  */
 import { type JsonEdit, type Path, editJson } from './json-edit.ts'
 
-/** All three are valid JSON; `rewritten` and `redacted` were made from `original`. */
-export function withRedactions(original: string, rewritten: string, redacted: string): string {
+/**
+ * All three are valid JSON; `rewritten` and `redacted` were made from `original`. `chosen`: values that
+ * are policy's own.
+ */
+export function withRedactions(
+  original: string,
+  rewritten: string,
+  redacted: string,
+  chosen: readonly string[] = [],
+): string {
   if (redacted === original) return rewritten
   const edits: JsonEdit[] = []
   merge(
     [original, rewritten, redacted].map((text): unknown => JSON.parse(text)),
     [],
-    edits,
+    { edits, chosen },
   )
   return edits.length === 0 ? rewritten : editJson(rewritten, edits)
 }
 
-function merge([was, now, clean]: readonly unknown[], path: Path, edits: JsonEdit[]): void {
-  if (isSame(was, clean)) return
+type Merge = { readonly edits: JsonEdit[]; readonly chosen: readonly string[] }
+
+function merge([was, now, clean]: readonly unknown[], path: Path, into: Merge): void {
+  if (isSame(was, clean) || (typeof was === 'string' && into.chosen.includes(was))) return
   // Down to the single value: what stands beside it keeps its bytes.
   if (Array.isArray(was) && Array.isArray(now) && Array.isArray(clean)) {
-    now.forEach((item, i) => merge([was[i], item, clean[i]], [...path, i], edits))
+    now.forEach((item, i) => merge([was[i], item, clean[i]], [...path, i], into))
   } else if (isObject(was) && isObject(now) && isObject(clean)) {
-    mergeMembers([was, now, clean], path, edits)
-  } else if (isSame(was, now)) edits.push({ path, value: JSON.stringify(clean) })
+    mergeMembers([was, now, clean], path, into)
+  } else if (isSame(was, now)) into.edits.push({ path, value: JSON.stringify(clean) })
 }
 
 type Members = Readonly<Record<string, unknown>>
@@ -35,17 +46,17 @@ type Members = Readonly<Record<string, unknown>>
 function mergeMembers(
   [was, now, clean]: readonly [Members, Members, Members],
   path: Path,
-  edits: JsonEdit[],
+  into: Merge,
 ): void {
   const names = Object.keys(clean)
   Object.keys(was).forEach((key, i) => {
     const name = names[i] ?? key
     if (!Object.hasOwn(now, key)) return
-    if (name === key) return merge([was[key], now[key], clean[name]], [...path, key], edits)
-    edits.push({ path: [...path, key], value: undefined })
+    if (name === key) return merge([was[key], now[key], clean[name]], [...path, key], into)
+    into.edits.push({ path: [...path, key], value: undefined })
     // What was rewritten under a key that is redacted stays rewritten.
     const kept = isSame(was[key], now[key]) ? clean[name] : now[key]
-    edits.push({ path: [...path, name], value: JSON.stringify(kept) })
+    into.edits.push({ path: [...path, name], value: JSON.stringify(kept) })
   })
 }
 
