@@ -57,7 +57,8 @@ function riskParts(): Parameters<typeof createTestGuard>[0] {
         advance: () => {
           const at = row.text().indexOf('risk', Math.max(read - 3, 0))
           read = row.text().length
-          const found: Finding = { kind: 'match', ban: 'risk', start: at, end: at + 4 }
+          const position = row.session.positionAfter(at + 4)
+          const found: Finding = { kind: 'match', ban: 'risk', start: at, end: at + 4, position }
           return at < 0 ? [] : [found]
         },
         rewind: () => {
@@ -133,6 +134,15 @@ describe('Guard', () => {
     seat.step(step({ opened: [opened(0)], ...tokens(0, 1, 0, 'a risk') }))
     const { rows } = seat.step(step(tokens(0, 1, 4, 'ch')))
     expect(rows).toMatchObject([{ directive: { sync: false } }])
+    expect(rows[0]?.directive.stop).toBeUndefined()
+  })
+
+  it('keeps what was found with tokens that came at once, when a rewind takes back only those after it', () => {
+    const { guard, seat } = stage(riskParts())
+    seat.step(step({ opened: [opened(0)], ...tokens(0, 1, 0, 'a risk!?') }))
+    expect(seat.step(step(tokens(0, 1, 7, '.'))).rows).toEqual([])
+    expect(guard.request('r0')?.decisions.at(-1)?.decision.stop).toBeDefined()
+    const { rows } = seat.step(step(tokens(0, 1, 5, 'c')))
     expect(rows[0]?.directive.stop).toBeUndefined()
   })
 

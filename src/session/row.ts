@@ -59,8 +59,8 @@ export class Row<P> {
   /** What the policy's rules want, before it is steered. */
   ruled: Directive = ALLOW
   steer: Steer | undefined
-  readonly #findings: Finding[] = []
-  readonly #foundAt: number[] = []
+  #findings: Finding[] = []
+  #foundAt: number[] = []
 
   constructor(session: Session, policy: P, entry: RequestEntry<P> | undefined, nowMs: number) {
     this.slot = session.opened.slot
@@ -106,7 +106,7 @@ export class Row<P> {
         this.#foundAt.splice(oldest, 1)
       }
       this.#findings.push(finding)
-      this.#foundAt.push(this.session.position)
+      this.#foundAt.push(completedAt(finding) ?? this.session.position)
     }
   }
 
@@ -115,13 +115,21 @@ export class Row<P> {
     for (const watcher of this.watchers) watcher.rewind(position)
     if (this.forced !== undefined && this.forced.at > position) this.forced = undefined
     const before = this.#findings.length
-    while (this.#findings.length > 0 && (this.#foundAt.at(-1) ?? 0) > position) {
-      this.#foundAt.pop()
-      this.#findings.pop()
-    }
-    return this.#findings.length !== before
+    const isKept = (_: unknown, i: number): boolean => (this.#foundAt[i] ?? 0) <= position
+    const kept = this.#findings.filter(isKept)
+    if (kept.length === before) return false
+    this.#foundAt = this.#foundAt.filter((at) => at <= position)
+    this.#findings = kept
+    return true
   }
 }
+
+/**
+ * Where the text of a finding was complete. Tokens that come at once are read at once: a match is found
+ * after the last of them, and text after it that is taken back does not take the match back.
+ */
+const completedAt = (finding: Finding): number | undefined =>
+  finding.kind === 'match' || finding.kind === 'pii' ? finding.position : undefined
 
 /** A later verdict says the same again. */
 const isRepeated = ({ kind }: Finding): boolean => kind === 'verdict'
