@@ -54,11 +54,10 @@ export function judgeCall(
  * Arguments in which the engine was made to say a value carry the mark of a rewrite; those that are
  * rewritten have it already.
  */
-export function markForced(name: string, text: string, forced: readonly ForcedValue[]): string {
-  const own = forced.filter((one) => one.name === name)
-  const values = own.length === 0 ? undefined : parse(text)
+export function markForced(text: string, forced: readonly ForcedValue[]): string {
+  const values = forced.length === 0 ? undefined : parse(text)
   if (values === undefined || valuesAt(values, MODIFIED_MARK).length > 0) return text
-  const isForced = own.some(({ path, value }) =>
+  const isForced = forced.some(({ path, value }) =>
     valuesAt(values, path).some((place) => place.value === value),
   )
   return isForced ? editJson(text, [MODIFIED]) : text

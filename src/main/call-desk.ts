@@ -62,15 +62,18 @@ export function createCallDesk(parts: CallDeskParts): CallDesk {
     commit: parts.commit,
   })
 
-  const playedIn = (choice: number): readonly ForcedValue[] =>
-    [...forced].flatMap(([key, value]) => (key.startsWith(`${choice} `) ? [value] : []))
+  /** What the engine was made to say in this call. */
+  const playedIn = ({ choice, name }: CallText): readonly ForcedValue[] =>
+    [...forced].flatMap(([key, value]) =>
+      key.startsWith(`${choice} `) && value.name === name ? [value] : [],
+    )
 
   const judge = (call: CallText, verdicts: readonly Finding[]): CallJudgement => {
     const took = stopwatch()
     const tools = facts()
     const judged = judgeCall(policy, call, { rules: parts.context, tools }, verdicts)
     const text = parts.isMarked
-      ? markForced(call.name, judged.arguments, playedIn(call.choice))
+      ? markForced(judged.arguments, playedIn(call))
       : withoutMark(judged.arguments, call.arguments)
     const judgement = { ...judged, arguments: text }
     const { firings, read } = judgement
@@ -97,9 +100,7 @@ export function createCallDesk(parts: CallDeskParts): CallDesk {
     if (blocked !== undefined) return { kind: 'block', message: blocked, firings }
     conversation.made({ name: call.name, atMs: parts.now() })
     if (text === call.arguments) return { kind: 'allow' }
-    const chosen = playedIn(call.choice).flatMap((one) =>
-      one.name === call.name ? [one.value] : [],
-    )
+    const chosen = playedIn(call).map(({ value }) => value)
     return { kind: 'rewrite', arguments: text, chosen, firings }
   }
 
