@@ -1,11 +1,13 @@
 // Child processes of npm start: started with a log each, watched, and stopped together.
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { causeOf } from './log-cause.mjs'
 import { Refusal } from './setup.mjs'
 
 const GRACE_MS = 8_000
+const MAX_LOG_BYTES = 1024 * 1024
 
 export class Processes {
   #folder
@@ -35,7 +37,7 @@ export class Processes {
     this.#running.set(name, child)
     const ended = (reason) => {
       if (!this.#running.delete(name)) return
-      this.#failed(new Refusal(`the ${name} ended (${reason}): ${lastLine(log)}`))
+      this.#failed(new Refusal(`the ${name} ended (${reason}): ${why(log)}`))
     }
     child.on('error', (error) => ended(error.message))
     child.on('exit', (code, by) => ended(by ?? `exit code ${code}`))
@@ -72,30 +74,29 @@ function signal(child, name) {
   }
 }
 
-/** The line of a log that says why: the last one with a message. */
-export function lastLine(log) {
-  const lines = readFileSync(log, 'utf8').trim().split('\n')
-  for (const line of lines.toReversed()) {
-    if (!line.startsWith('{')) {
-      if (line.trim() !== '') return line.trim()
-      continue
-    }
-    try {
-      const { msg } = JSON.parse(line)
-      if (typeof msg === 'string') return msg
-    } catch {
-      return line
-    }
-  }
-  return `nothing in ${log}`
+/** The cause that a log tells of, and where in the program it came up, one indented line each. */
+function why(log) {
+  const { line, around } = causeOf(tail(log))
+  return [line, ...around.map((one) => `  ${one}`)].join('\n')
 }
 
-/** Asks `probe` until it says true; throws a Refusal after `timeoutMs`. */
-export async function until(probe, timeoutMs, what) {
+function tail(path) {
+  const size = statSync(path).size
+  const length = Math.min(size, MAX_LOG_BYTES)
+  const bytes = Buffer.alloc(length)
+  const fd = openSync(path, 'r')
+  const read = readSync(fd, bytes, 0, length, size - length)
+  closeSync(fd)
+  return bytes.toString('utf8', 0, read)
+}
+
+/** Asks `probe` until it says undefined; throws a Refusal with what it last said after `timeoutMs`. */
+export async function until(probe, timeoutMs) {
   const last = Date.now() + timeoutMs
   for (;;) {
-    if (await probe()) return
-    if (Date.now() > last) throw new Refusal(`${what} was not ready within ${timeoutMs / 1000} s`)
+    const problem = await probe()
+    if (problem === undefined) return
+    if (Date.now() > last) throw new Refusal(`not ready within ${timeoutMs / 1000} s: ${problem}`)
     await sleep(50)
   }
 }

@@ -1,18 +1,33 @@
 // npm start: the whole product on this machine, in the foreground, until Ctrl-C.
 //   npm start                                the embedded engine with the demo model
-//   npm start -- --engine vllm [--model ID]  a real vLLM and the real plugin
+//   npm start -- --engine vllm [--model ID]  a real vLLM and the real plugin; ID or a model's folder
 //   npm start -- --port 9000                 where clients connect (default 8080, or the next free one)
 import { createServer, request } from 'node:http'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { checkEmbeddedModel, toVllmModel } from './model.mjs'
 import { Processes, until } from './processes.mjs'
 import { checkNode, ensureBuilt, ensureInstalled, Refusal, ROOT } from './setup.mjs'
-import { vllmPython } from './vllm-env.mjs'
+import { ensureVllm } from './vllm-env.mjs'
 
 const PREFIX = 'checkstream-run-'
-const DEMO_MODEL = join(ROOT, 'models', 'demo-lm')
+const FAILED = 'checkstream-failed-'
+const KEPT = 'checkstream-logs-'
+// npm runs a script in the folder of package.json; paths are meant from where the user is.
+const HERE =
+  process.env.npm_lifecycle_event === 'start'
+    ? (process.env.INIT_CWD ?? process.cwd())
+    : process.cwd()
 const CLI = join(ROOT, 'dist', 'cli.js')
 const PORTS = 20
 
@@ -34,7 +49,7 @@ function parse() {
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {
       throw new Refusal(`--port: expected 1 to 65535, got ${values.port}`)
     }
-    return { ...values, port }
+    return { ...values, policies: resolve(HERE, values.policies), port }
   } catch (error) {
     throw error instanceof Refusal ? error : new Refusal(error.message)
   }
@@ -68,13 +83,21 @@ function runFolder() {
 }
 
 function makeRunFolder() {
-  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
-    const folder = join(tmpdir(), name)
-    if (!isAlive(join(folder, 'pid'))) rmSync(folder, { recursive: true, force: true })
-  }
+  clear((name) => name.startsWith(PREFIX) && !isAlive(join(tmpdir(), name, 'pid')))
   const folder = mkdtempSync(join(tmpdir(), PREFIX))
   writeFileSync(join(folder, 'pid'), String(process.pid))
   return folder
+}
+
+/** Removes folders of earlier runs; those of other users stay. */
+function clear(isOld) {
+  for (const name of readdirSync(tmpdir()).filter(isOld)) {
+    try {
+      rmSync(join(tmpdir(), name), { recursive: true, force: true })
+    } catch (error) {
+      if (error.code !== 'EPERM' && error.code !== 'EACCES') throw error
+    }
+  }
 }
 
 function isAlive(pidFile) {
@@ -113,33 +136,31 @@ function writeConfig(folder, options) {
   return path
 }
 
-function startEngine(processes, folder, options) {
+/** What to start in the place of the engine: checked before anything is. */
+async function planEngine({ engine, model }) {
+  if (engine === 'embedded') return checkEmbeddedModel(model, HERE)
+  const served = toVllmModel(model, HERE)
+  return { ...served, python: await ensureVllm() }
+}
+
+function startEngine(processes, folder, { python, model, name, isDemo }) {
   const socket = join(folder, 'engine.sock')
   const step = join(folder, 'step.sock')
-  if (options.engine === 'embedded') {
-    const args = [
-      CLI,
-      'engine',
-      '--uds',
-      socket,
-      '--model',
-      options.model ?? DEMO_MODEL,
-      '--sidecar',
-      step,
-    ]
+  if (python === undefined) {
+    const args = [CLI, 'engine', '--uds', socket, '--sidecar', step]
+    args.push('--model', model, '--served-model-name', name)
     // The engine copies its cache for every step: memory that malloc keeps need not be faulted in again.
     const env = { MALLOC_MMAP_THRESHOLD_: '1073741824', MALLOC_TRIM_THRESHOLD_: '1073741824' }
     processes.start('engine', process.execPath, args, env)
     return
   }
-  const python = vllmPython()
-  const args = ['-m', 'vllm.entrypoints.openai.api_server', '--model', options.model ?? DEMO_MODEL]
+  const args = ['-m', 'vllm.entrypoints.openai.api_server', '--model', model]
+  args.push('--served-model-name', name)
   args.push('--uds', socket, '--logits-processors', 'checkstream_vllm:CheckStream')
   // Compiling a model takes minutes on a CPU, and this is to be looked at, not to be fast.
   args.push('--enforce-eager')
-  if (options.model === undefined) {
-    args.push('--served-model-name', 'demo-lm', '--dtype', 'float32')
-    args.push('--enable-auto-tool-choice', '--tool-call-parser', 'hermes')
+  if (isDemo) {
+    args.push('--dtype', 'float32', '--enable-auto-tool-choice', '--tool-call-parser', 'hermes')
   }
   const env = {
     PYTHONPATH: join(ROOT, 'plugin'),
@@ -150,25 +171,32 @@ function startEngine(processes, folder, options) {
   processes.start('engine', python, args, env)
 }
 
-/** The status of a GET on our port; 0 when nobody answers. */
-function status(port, path) {
+/** Why the sidecar is not ready; undefined when it is. */
+function whyNotReady(port) {
   return new Promise((done) => {
-    const asked = request({ host: '127.0.0.1', port, path, timeout: 5_000 }, (response) => {
-      response.resume()
-      done(response.statusCode)
+    const where = { host: '127.0.0.1', port, path: '/health/ready', timeout: 5_000 }
+    const asked = request(where, (response) => {
+      let text = ''
+      response.on('data', (part) => (text += part))
+      response.on('end', () => done(response.statusCode === 200 ? undefined : firstProblem(text)))
     })
-    asked.on('error', () => done(0))
+    asked.on('error', (error) => done(`the sidecar does not answer: ${error.message}`))
     asked.on('timeout', () => asked.destroy())
     asked.end()
   })
 }
 
-function describe(options, folder, seconds) {
+function firstProblem(text) {
+  try {
+    const { name, detail } = JSON.parse(text).checks.find(({ ok }) => !ok)
+    return `${name}: ${detail}`
+  } catch {
+    return text.slice(0, 200)
+  }
+}
+
+function describe(options, model, folder, seconds) {
   const url = `http://127.0.0.1:${options.port}`
-  const model =
-    options.engine === 'embedded'
-      ? basename(options.model ?? DEMO_MODEL)
-      : (options.model ?? 'demo-lm')
   const ask = (question, more = '') =>
     `curl -sN ${url}/v1/chat/completions -H 'content-type: application/json' -d '{"model": "${model}", "messages": [{"role": "user", "content": "${question}"}], "temperature": 0${more}}'`
   return `
@@ -203,6 +231,7 @@ async function main() {
     throw new Refusal(`--policies: ${options.policies} does not exist`)
   await ensureInstalled()
   await ensureBuilt()
+  const plan = await planEngine(options)
   const port = await freePort(options.port)
   if (port !== options.port) console.log(`Port ${options.port} is taken: using ${port}.`)
   const chosen = { ...options, port }
@@ -211,31 +240,41 @@ async function main() {
   const stopped = new Promise((done) => {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => done(undefined))
   })
+  let failure
   try {
-    processes.start('sidecar', process.execPath, [
-      CLI,
-      'serve',
-      '--config',
-      writeConfig(folder, chosen),
-    ])
-    startEngine(processes, folder, chosen)
-    const timeout = options.engine === 'vllm' ? 600_000 : 120_000
-    const ready = until(
-      async () => (await status(port, '/health/ready')) === 200,
-      timeout,
-      'the sidecar',
-    )
+    const config = writeConfig(folder, chosen)
+    processes.start('sidecar', process.execPath, [CLI, 'serve', '--config', config])
+    startEngine(processes, folder, plan)
+    const isVllm = plan.python !== undefined
+    if (isVllm) console.log(`Starting vLLM with ${plan.model} …`)
+    const ready = until(() => whyNotReady(port), isVllm ? 600_000 : 120_000)
     const first = await Promise.race([ready.then(() => 'ready'), processes.failure, stopped])
     if (first === 'ready') {
-      console.log(describe(chosen, folder, (performance.now() - began) / 1000))
+      console.log(describe(chosen, plan.name, folder, (performance.now() - began) / 1000))
       await Promise.race([processes.failure, stopped])
     }
     console.log('Stopping …')
-  } finally {
-    await processes.stop()
-    if (options['keep-logs']) console.log(`Logs and sockets: ${folder}`)
-    else rmSync(folder, { recursive: true, force: true })
+  } catch (error) {
+    failure = error
   }
+  await processes.stop()
+  if (failure === undefined) {
+    if (options['keep-logs']) console.log(`Logs: ${keep(folder, KEPT)}`)
+    else rmSync(folder, { recursive: true, force: true })
+    return
+  }
+  clear((name) => name.startsWith(FAILED))
+  const where = keep(folder, FAILED)
+  throw failure instanceof Refusal ? new Refusal(`${failure.message}\nLogs: ${where}`) : failure
+}
+
+/** Keeps what a run wrote under a name that the next run does not clear away. */
+function keep(folder, prefix) {
+  for (const name of ['pid', 'step.sock', 'engine.sock'])
+    rmSync(join(folder, name), { force: true })
+  const kept = folder.replace(PREFIX, prefix)
+  renameSync(folder, kept)
+  return kept
 }
 
 try {

