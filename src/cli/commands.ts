@@ -2,9 +2,19 @@
  * The table of commands, loaded when they are asked for. A mistake is one clear line and exit code
  * 2, a failure is one clear line and exit code 1.
  */
+import { join } from 'node:path'
 import { GuardError } from '../model/errors.ts'
 import { suggestion } from '../model/nearest.ts'
+import type { Calibration } from '../policy/compile-trigger.ts'
+import { CLASSIFIERS } from '../policy/names.ts'
 import { toLine } from './mistakes.ts'
+
+const MODELS = join(import.meta.dirname, '../../models')
+
+async function calibrationsOf(folder = MODELS): Promise<Calibration> {
+  const { readCalibrations } = await import('../main/calibrations.ts')
+  return readCalibrations(folder, CLASSIFIERS)
+}
 
 type Run = (argv: readonly string[]) => Promise<number>
 type Command = { readonly summary: string; readonly load: () => Promise<Run> }
@@ -20,7 +30,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   policy: {
     summary: 'check, test, explain, diff, compile and start policies',
-    load: async () => (await import('../policy/cli.ts')).runPolicy,
+    load: async () => {
+      const { runPolicy } = await import('../policy/cli.ts')
+      return (argv) => runPolicy(argv, calibrationsOf)
+    },
   },
   doctor: {
     summary: 'check the engine, the plugin and that masks bind',

@@ -1,6 +1,7 @@
 /**
  * `checkstream policy …`: check, test, explain, diff, compile, new. Exit 0: good; 1: something in the
- * policies is wrong; a mistake in the command itself is thrown as GuardError.
+ * policies is wrong, or differs as `diff --fail-on` says; a mistake in the command itself is thrown as
+ * GuardError.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,8 +15,10 @@ import { GuardError } from '../model/errors.ts'
 import { suggestion } from '../model/nearest.ts'
 import { flag, parseFlags } from './cli-flags.ts'
 import type { Flags } from './cli-flags.ts'
+import type { Calibration } from './compile-trigger.ts'
 import type { CompiledPolicy } from './compiled.ts'
 import { diffPolicies } from './diff.ts'
+import type { Change } from './diff.ts'
 import { COLOURED, explainText, PLAIN } from './explain.ts'
 import { readPolicyFiles } from './file.ts'
 import { buildLibrary, requireLibrary, requirePolicy } from './library.ts'
@@ -29,7 +32,13 @@ import { checkTexts, prepareScan } from './scan.ts'
 import { policyTest } from './schema-tests.ts'
 import { toVocabulary } from '../vocabulary/tokenizer.ts'
 
-type Command = (argv: readonly string[]) => Promise<number> | number
+/** What the calibrations of the models in a folder know; by default of those that come along. */
+export type ReadCalibration = (folder: string | undefined) => Promise<Calibration>
+
+type Command = (
+  argv: readonly string[],
+  read: ReadCalibration | undefined,
+) => Promise<number> | number
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   check,
@@ -45,13 +54,15 @@ const USAGE = `checkstream policy COMMAND
   check PATH…          read and compile; --strict: warnings count; --format text|sarif|junit; --out FILE
   test PATH…           run the tests beside the rules; --format text|junit|json; --out FILE
   explain TEXT         what would be done; --path PATH, --policy NAME, --score MODEL=0.9 (repeatable)
-  diff A B             what changes from one file or folder to the other; --json
+  diff A B             what changes from one file or folder to the other: --policy NAME, --json,
+                       --models FOLDER for their calibrations; exit 0, or 1 where there is a change
+                       that --fail-on change|looser|stricter names (looser: unknown ones count)
   compile PATH         size and time of what a policy compiles to; --policy NAME, --json,
                        --tokenizer FOLDER|demo for the token program of that vocabulary
   new NAME             starts a pack; --description, --regulation, --phrase (repeatable), --action,
                        --mode, --out FILE; asks for what is missing in a terminal`
 
-export async function runPolicy(argv: readonly string[]): Promise<number> {
+export async function runPolicy(argv: readonly string[], read?: ReadCalibration): Promise<number> {
   const [name = 'help', ...rest] = argv
   if (['help', '--help', '-h'].includes(name)) {
     print(USAGE)
@@ -62,7 +73,7 @@ export async function runPolicy(argv: readonly string[]): Promise<number> {
     const hint = suggestion(name, Object.keys(COMMANDS))
     throw new GuardError('config_invalid', `policy ${name}: unknown command${hint}`)
   }
-  return command(rest)
+  return command(rest, read)
 }
 
 function print(text: string): void {
@@ -80,8 +91,11 @@ function filesOf(paths: readonly string[]): readonly PolicyFile[] {
 }
 
 /** Everything that is wrong, with what only shows when texts are compiled. */
-function build(paths: readonly string[]): LibraryResult {
-  const result = buildLibrary(filesOf(paths), { nowMs: Date.now() })
+function build(paths: readonly string[], calibration?: Calibration): LibraryResult {
+  const result = buildLibrary(filesOf(paths), {
+    nowMs: Date.now(),
+    ...(calibration && { calibration }),
+  })
   const more = [...(result.library?.policies.values() ?? [])].flatMap(checkTexts)
   if (more.length === 0) return result
   return { library: undefined, problems: [...result.problems, ...more] }
@@ -166,25 +180,44 @@ function explain(argv: readonly string[]): number {
 const choose = (library: PolicyLibrary, name: string | undefined): CompiledPolicy =>
   name === undefined ? library.combined : requirePolicy(library, name)
 
-function diff(argv: readonly string[]): number {
-  const flags = parseFlags(argv, { json: false, policy: true })
+const FAIL_ON = ['change', 'looser', 'stricter'] as const
+
+async function diff(argv: readonly string[], read: ReadCalibration | undefined): Promise<number> {
+  const known = { json: false, policy: true, models: true, 'fail-on': true }
+  const flags = parseFlags(argv, known)
   const [a, b] = flags.rest
   if (a === undefined || b === undefined) {
     throw new GuardError('config_invalid', 'policy diff: needs two files or folders')
   }
+  const written = flag(flags, 'fail-on')
+  const failOn = written === undefined ? undefined : oneOf(FAIL_ON, 'fail-on', written)
   const name = flag(flags, 'policy')
-  const before = choose(requireLibrary(build([a])), name)
-  const after = choose(requireLibrary(build([b])), name)
+  const calibration = await read?.(flag(flags, 'models'))
+  const before = choose(requireLibrary(build([a], calibration)), name)
+  const after = choose(requireLibrary(build([b], calibration)), name)
   const changes = diffPolicies(before, after)
   if (flag(flags, 'json') !== undefined) print(JSON.stringify(changes))
-  else {
-    for (const { kind, rule, message, canNewlyFire } of changes) {
-      print(`${canNewlyFire ? '!' : ' '} ${kind} ${rule}: ${message}`)
-    }
-    const newly = new Set(changes.filter((c) => c.canNewlyFire).map((c) => c.rule)).size
-    print(`${changes.length} changes; ${newly} rules can newly fire (!)`)
-  }
-  return 0
+  else print(diffReport(changes))
+  return changes.some((one) => failsOn(one, failOn)) ? 1 : 0
+}
+
+function failsOn({ direction }: Change, failOn: (typeof FAIL_ON)[number] | undefined): boolean {
+  if (failOn === undefined) return false
+  if (failOn === 'change') return true
+  return direction === failOn || (failOn === 'looser' && direction === 'unknown')
+}
+
+function diffReport(changes: readonly Change[]): string {
+  const lines = changes.map(({ kind, rule, message, direction, canNewlyFire }) => {
+    const where = rule === '' ? kind : `${kind} ${rule}`
+    return `${canNewlyFire ? '!' : ' '} ${direction.padEnd(8)} ${where}: ${message}`
+  })
+  const counts = (['stricter', 'looser', 'unknown', 'neither'] as const).map(
+    (wanted) => `${changes.filter(({ direction }) => direction === wanted).length} ${wanted}`,
+  )
+  const newly = new Set(changes.filter((c) => c.canNewlyFire).map((c) => c.rule)).size
+  lines.push(`${changes.length} changes: ${counts.join(', ')}; ${newly} rules can newly fire (!)`)
+  return lines.join('\n')
 }
 
 function compile(argv: readonly string[]): number {

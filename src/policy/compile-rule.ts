@@ -74,6 +74,7 @@ export function compileRule(parts: RuleParts, resolved: ResolvedRule, index: num
     leaves,
     models: modelsOf(leaves, parts.leaves),
     isEnabled: conditionOf(document.enabled_when, ['enabled_when'], say),
+    enabledWhen: document.enabled_when,
     exceptions: document.exceptions.flatMap((e, i) => compileException(parts, e, i, say)),
     actions,
     turns: turningPoints([asked, document.enabled_when, document.exceptions]),
@@ -199,5 +200,5 @@ function compileException(
     return []
   }
   const holds = conditionOf(written.when, ['exceptions', i, 'when'], say) ?? (() => true)
-  return [{ reason: written.reason, untilMs, holds }]
+  return [{ reason: written.reason, untilMs, holds, when: written.when }]
 }

@@ -117,8 +117,13 @@ export function compileTrigger(
       const refuse = (message: string): void => parts.say('error', 'never-fires', path, message)
       const test = compileLeaf(trigger, refuse)
       return trigger.field === 'phase'
-        ? { op: 'context', test, phases: PHASES.filter((phase) => test(asIn(phase))) }
-        : { op: 'context', test }
+        ? {
+            op: 'context',
+            test,
+            written: trigger,
+            phases: PHASES.filter((phase) => test(asIn(phase))),
+          }
+        : { op: 'context', test, written: trigger }
     }
     case 'composite':
       return { op: trigger.operator === 'or' ? 'any' : 'all', of: each(trigger.triggers) }
@@ -257,6 +262,7 @@ function compileClassifier(
     min,
     max,
     source,
+    rate: trigger.false_positive_rate,
   })
   if (model !== PII) return verdict
   const types = trigger.label === undefined ? undefined : new Set([trigger.label])

@@ -10,7 +10,7 @@ import type { SamplingParameters } from '../model/step.ts'
 import type { AdaptPlan } from '../decoding/plan.ts'
 import type { LinearPattern } from './linear.ts'
 import type { ActionDocument } from './schema-actions.ts'
-import type { ToolTrigger } from './schema-triggers.ts'
+import type { ContextLeaf, ContextTrigger, ToolTrigger } from './schema-triggers.ts'
 import type { ToolPolicy } from '../tools/tool-policy.ts'
 
 /** Of rules that name none, and of what acts beside rules. */
@@ -50,6 +50,8 @@ export type Leaf =
       readonly min: number
       readonly max: number
       readonly source: string
+      /** The false positive rate that was asked for; `min` is what it came to. */
+      readonly rate?: number | undefined
     }
   | { readonly kind: 'pii'; readonly types: ReadonlySet<string> | undefined; readonly min: number }
   | {
@@ -64,6 +66,7 @@ export type Formula =
   | {
       readonly op: 'context'
       readonly test: (context: DecideContext) => boolean
+      readonly written: ContextLeaf
       /** Of a condition on the phase: where it can hold. */
       readonly phases?: readonly Phase[]
     }
@@ -102,10 +105,14 @@ export type CompiledRule = {
   readonly leaves: readonly number[]
   readonly models: readonly string[]
   readonly isEnabled: ((context: DecideContext) => boolean) | undefined
+  /** What `isEnabled` asks, as it was written. */
+  readonly enabledWhen: ContextTrigger | undefined
   readonly exceptions: readonly {
     readonly reason: string
     readonly untilMs: number
     readonly holds: (context: DecideContext) => boolean
+    /** What `holds` asks, as it was written; undefined: it is everyone's. */
+    readonly when: ContextTrigger | undefined
   }[]
   readonly actions: readonly CompiledAction[]
   /** Output positions at which a condition of the rule may change by itself, rising. */

@@ -1,136 +1,137 @@
-/** What changes between two policies: bans, thresholds, modes, tools, and rules that can newly fire. */
-import type { ToolPolicy } from '../tools/tool-policy.ts'
-import type { CompiledPolicy, CompiledRule } from './compiled.ts'
+/**
+ * What changes between two compiled policies: every rule with its conditions, thresholds, actions and
+ * settings, the bans in force, the tools, and the policy's own settings. What means the same however
+ * it was written is no change.
+ */
+import {
+  arrow,
+  change,
+  inverted,
+  opposite,
+  reachOf,
+  reachOfSets,
+  showSets,
+  stable,
+} from './change.ts'
+import type { Change, ChangeKind, Reach, Tell } from './change.ts'
+import type { CompiledPolicy, CompiledRule, OnFailure } from './compiled.ts'
+import type { ContextTrigger } from './schema-triggers.ts'
+import { diffActions } from './diff-action.ts'
+import { diffTools } from './diff-tools.ts'
+import { contextTerm, describeTerm, diffTerms, keyOf, termOf, textsOf } from './diff-trigger.ts'
 
-export type Change = {
-  readonly kind:
-    | 'rule added'
-    | 'rule removed'
-    | 'ban added'
-    | 'ban removed'
-    | 'text added'
-    | 'text removed'
-    | 'mode'
-    | 'threshold'
-    | 'action added'
-    | 'action removed'
-    | 'action changed'
-    | 'phase'
-    | 'priority'
-    | 'on_failure'
-    | 'tools added'
-    | 'tools removed'
-    | 'tools changed'
-  readonly rule: string
-  readonly message: string
-  /** The rule may fire, or act, where it did not before. */
-  readonly canNewlyFire: boolean
-}
+export type { Change, Direction } from './change.ts'
 
 export function diffPolicies(a: CompiledPolicy, b: CompiledPolicy): readonly Change[] {
+  const changes: Change[] = []
+  const texts = [textsOf(a), textsOf(b)] as const
   const before = new Map(a.rules.map((rule) => [rule.name, rule]))
   const after = new Map(b.rules.map((rule) => [rule.name, rule]))
-  const changes: Change[] = []
   for (const [name, rule] of after) {
+    const tell: Tell = (...said) => changes.push(change(said[0], name, said[1], said[2]))
     const old = before.get(name)
-    if (old === undefined) changes.push(change('rule added', name, describe(rule), true))
-    else changes.push(...diffRules(a, old, b, rule))
+    if (old === undefined) {
+      tell(
+        'rule added',
+        `${describeRule(rule)}: ${describeTerm(termOf(b, texts[1], rule.formula))}`,
+        'more',
+      )
+      continue
+    }
+    diffTerms(termOf(a, texts[0], old.formula), termOf(b, texts[1], rule.formula), tell)
+    diffSettings(old, rule, tell)
+    diffConditions(old, rule, tell)
+    diffActions(old, rule, tell)
   }
   for (const [name, rule] of before) {
-    if (!after.has(name)) changes.push(change('rule removed', name, describe(rule), false))
+    if (after.has(name)) continue
+    changes.push(change('rule removed', name, describeRule(rule), 'fewer'))
   }
-  changes.push(...diffBans(a, b), ...diffTools(a, b))
-  if (a.onFailure !== b.onFailure) {
-    changes.push(
-      change('on_failure', '', `${a.onFailure} → ${b.onFailure}`, b.onFailure === 'closed'),
-    )
-  }
+  changes.push(...diffBans(a, b), ...diffTools(a, b), ...diffPolicySettings(a, b))
   return changes
 }
 
-const change = (
-  kind: Change['kind'],
-  rule: string,
-  message: string,
-  canNewlyFire: boolean,
-): Change => ({ kind, rule, message, canNewlyFire })
-
-const describe = (rule: CompiledRule): string =>
+const describeRule = (rule: CompiledRule): string =>
   `${rule.actions.map((action) => action.kind).join(', ')} in ${[...rule.phases].join(', ')} (${rule.mode})`
 
-const ORDER = ['monitor', 'alert', 'enforce']
+const MODES = ['monitor', 'alert', 'enforce']
+const FAILURES: readonly OnFailure[] = ['open', 'resident', 'closed']
 
-function diffRules(
-  pa: CompiledPolicy,
-  a: CompiledRule,
-  pb: CompiledPolicy,
-  b: CompiledRule,
-): Change[] {
-  const changes: Change[] = []
-  const say = (kind: Change['kind'], message: string, isMore: boolean): void => {
-    changes.push(change(kind, b.name, message, isMore))
+const reachOfModes = (a: string, b: string): Reach =>
+  reachOf(MODES.indexOf(a), MODES.indexOf(b), 'more')
+const reachOfFailures = (a: OnFailure, b: OnFailure): Reach =>
+  reachOf(FAILURES.indexOf(a), FAILURES.indexOf(b), 'more')
+
+function diffSettings(a: CompiledRule, b: CompiledRule, tell: Tell): void {
+  const say = <T>(kind: ChangeKind, x: T, y: T, reach: (x: T, y: T) => Reach): void => {
+    if (x !== y) tell(kind, arrow(x, y), reach(x, y))
   }
-  if (a.mode !== b.mode) {
-    say('mode', `${a.mode} → ${b.mode}`, ORDER.indexOf(b.mode) > ORDER.indexOf(a.mode))
-  }
-  if (a.priority !== b.priority) say('priority', `${a.priority} → ${b.priority}`, false)
-  const gained = [...b.phases].filter((phase) => !a.phases.has(phase))
-  const lost = [...a.phases].filter((phase) => !b.phases.has(phase))
-  if (gained.length + lost.length > 0) {
-    say(
-      'phase',
-      [...gained.map((p) => `+${p}`), ...lost.map((p) => `-${p}`)].join(' '),
-      gained.length > 0,
-    )
-  }
-  const oldThresholds = thresholds(pa, a)
-  for (const [key, min] of thresholds(pb, b)) {
-    const old = oldThresholds.get(key)
-    if (old === undefined) say('threshold', `${key} ≥ ${min} is new`, true)
-    else if (old !== min) say('threshold', `${key} ${old} → ${min}`, min < old)
-    oldThresholds.delete(key)
-  }
-  for (const [key, min] of oldThresholds) say('threshold', `${key} ≥ ${min} is gone`, false)
-  diffSets(texts(pa, a), texts(pb, b), 'text', say)
-  diffActions(a, b, say)
-  return changes
+  const phases = reachOfSets(a.phases, b.phases, 'more')
+  if (phases !== 'same') tell('phase', showSets(a.phases, b.phases), phases)
+  say('mode', a.mode, b.mode, reachOfModes)
+  // What comes first matters only to what ends the search or speaks last: nobody can order it.
+  say('priority', a.priority, b.priority, () => 'same')
+  say('continue', a.continue, b.continue, (_, isOn) => (isOn ? 'more' : 'fewer'))
+  say('on_failure', a.onFailure, b.onFailure, reachOfFailures)
+  say('wait', a.wait, b.wait, (_, isOn) => (isOn ? 'more' : 'fewer'))
+  say('release', a.release, b.release, (_, now) => (now === 'judged' ? 'more' : 'fewer'))
+  say('regulation', a.regulation, b.regulation, () => 'same')
+  const [x, y] = [new Set(a.tags), new Set(b.tags)]
+  if (reachOfSets(x, y, 'more') !== 'same') tell('tags', showSets(x, y), 'same')
 }
 
-type Tell = (kind: Change['kind'], message: string, isMore: boolean) => void
-
-function diffSets(a: ReadonlySet<string>, b: ReadonlySet<string>, what: 'text', say: Tell): void {
-  for (const text of b) if (!a.has(text)) say(`${what} added`, text, true)
-  for (const text of a) if (!b.has(text)) say(`${what} removed`, text, false)
-}
-
-function diffActions(a: CompiledRule, b: CompiledRule, say: Tell): void {
-  const old = new Map(a.actions.map((action) => [action.kind, JSON.stringify(action.document)]))
-  for (const { kind, document } of b.actions) {
-    const before = old.get(kind)
-    old.delete(kind)
-    const now = JSON.stringify(document)
-    if (before === undefined) say('action added', now, true)
-    else if (before !== now) say('action changed', `${before} → ${now}`, false)
+/** When the rule is looked at, and for whom it is not. */
+function diffConditions(a: CompiledRule, b: CompiledRule, tell: Tell): void {
+  const under: Tell = (_, message, reach) => tell('enabled_when', message, reach)
+  diffOptional(a.enabledWhen, b.enabledWhen, under)
+  const before = [...a.exceptions]
+  const gone = before.filter((old) => !b.exceptions.some((now) => isSame(old, now)))
+  const come = b.exceptions.filter((now) => !before.some((old) => isSame(old, now)))
+  for (const now of come) {
+    // The one it was, if only its end or whom it holds for is another.
+    const at = gone.findIndex((old) => old.reason === now.reason || idOf(old) === idOf(now))
+    const [old] = at < 0 ? [] : gone.splice(at, 1)
+    if (old === undefined) tell('exception added', describeException(now), 'fewer')
+    else diffException(old, now, inverted(tell))
   }
-  for (const [, before] of old) say('action removed', before, false)
+  for (const old of gone) tell('exception removed', describeException(old), 'more')
 }
 
-function thresholds(policy: CompiledPolicy, rule: CompiledRule): Map<string, number> {
-  const found = new Map<string, number>()
-  for (const i of rule.leaves) {
-    const leaf = policy.leaves[i]
-    if (leaf?.kind !== 'verdict') continue
-    found.set(leaf.label === undefined ? leaf.model : `${leaf.model}/${leaf.label}`, leaf.min)
+type Exception = CompiledRule['exceptions'][number]
+
+const idOf = ({ when }: Exception): string => (when === undefined ? '' : keyOf(contextTerm(when)))
+const isSame = (a: Exception, b: Exception): boolean =>
+  a.reason === b.reason && a.untilMs === b.untilMs && idOf(a) === idOf(b)
+const dateOf = ({ untilMs }: Exception): string => new Date(untilMs).toISOString()
+
+function describeException(one: Exception): string {
+  const whom = one.when === undefined ? 'everyone' : describeTerm(contextTerm(one.when))
+  return `“${one.reason}” until ${dateOf(one)} for ${whom}`
+}
+
+/** `tell` hears how much more is excepted. */
+function diffException(a: Exception, b: Exception, tell: Tell): void {
+  const say = (message: string, reach: Reach): void =>
+    tell('exception changed', `“${b.reason}” ${message}`, reach)
+  if (a.reason !== b.reason) say(`reason ${arrow(a.reason, b.reason)}`, 'same')
+  if (a.untilMs !== b.untilMs) {
+    say(`until ${arrow(dateOf(a), dateOf(b))}`, reachOf(a.untilMs, b.untilMs, 'more'))
   }
-  return found
+  diffOptional(a.when, b.when, (_, message, reach) => say(message, reach))
 }
 
-function texts(policy: CompiledPolicy, rule: CompiledRule): Set<string> {
-  const byId = new Map(policy.texts.map((text) => [text.id, `${text.text} (${text.match})`]))
-  for (const { id, source } of policy.linear) byId.set(id, source)
-  const leaves = rule.leaves.map((i) => policy.leaves[i])
-  const ids = leaves.flatMap((leaf) => (leaf?.kind === 'match' ? leaf.bans : []))
-  return new Set(ids.map((id) => byId.get(id) ?? id))
+/** No condition always holds. */
+function diffOptional(
+  a: ContextTrigger | undefined,
+  b: ContextTrigger | undefined,
+  tell: Tell,
+): void {
+  if (a !== undefined && b !== undefined) diffTerms(contextTerm(a), contextTerm(b), tell)
+  else if (b !== undefined)
+    tell('condition added', `always → ${describeTerm(contextTerm(b))}`, 'fewer')
+  else if (a !== undefined) {
+    tell('condition removed', `${describeTerm(contextTerm(a))} → always`, opposite('fewer'))
+  }
 }
 
 function diffBans(a: CompiledPolicy, b: CompiledPolicy): Change[] {
@@ -138,10 +139,10 @@ function diffBans(a: CompiledPolicy, b: CompiledPolicy): Change[] {
   const after = bansOf(b)
   return [
     ...[...after].flatMap(([text, rule]) =>
-      before.has(text) ? [] : [change('ban added', rule, text, true)],
+      before.has(text) ? [] : [change('ban added', rule, text, 'more')],
     ),
     ...[...before].flatMap(([text, rule]) =>
-      after.has(text) ? [] : [change('ban removed', rule, text, false)],
+      after.has(text) ? [] : [change('ban removed', rule, text, 'fewer')],
     ),
   ]
 }
@@ -156,47 +157,28 @@ function bansOf(policy: CompiledPolicy): Map<string, string> {
   )
 }
 
-/** Whether a changed list or limit is the stricter one is not judged: it may refuse what it did not. */
-function diffTools(a: CompiledPolicy, b: CompiledPolicy): Change[] {
-  const before = toolsOf(a)
-  const after = toolsOf(b)
+function diffPolicySettings(a: CompiledPolicy, b: CompiledPolicy): Change[] {
   const changes: Change[] = []
-  for (const [key, { rule, text }] of after) {
-    const old = before.get(key)
-    if (old === undefined) changes.push(change('tools added', rule, text, true))
-    else if (old.text !== text) {
-      changes.push(change('tools changed', rule, `${old.text} → ${text}`, true))
-    }
+  const say = (kind: ChangeKind, x: string, y: string, reach: Reach): void => {
+    if (x !== y) changes.push(change(kind, '', arrow(x || undefined, y || undefined), reach))
   }
-  for (const [key, { rule, text }] of before) {
-    if (!after.has(key)) changes.push(change('tools removed', rule, text, false))
+  say('name', a.name, b.name, 'same')
+  say('version', a.version, b.version, 'same')
+  say('description', a.description, b.description, 'same')
+  say('policy mode', a.mode, b.mode, reachOfModes(a.mode, b.mode))
+  say('on_failure', a.onFailure, b.onFailure, reachOfFailures(a.onFailure, b.onFailure))
+  const order = orderOf(a, b)
+  const now = orderOf(b, a)
+  if (stable(order) !== stable(now)) {
+    const moved = now.find((name, i) => name !== order[i]) ?? ''
+    const message = `${moved} is now looked at ${order.indexOf(moved) > now.indexOf(moved) ? 'earlier' : 'later'}`
+    changes.push(change('order', moved, message, 'same'))
   }
   return changes
 }
 
-type ToolLine = { readonly rule: string; readonly text: string }
-
-/** Everything that the `tools` sections say, a line for each, named as their decisions are. */
-function toolsOf(policy: CompiledPolicy): Map<string, ToolLine> {
-  const lines = new Map<string, ToolLine>()
-  for (const { policy: name, mode, tools } of policy.tools) {
-    const say = (rule: string, value: unknown): void => {
-      lines.set(`${name} ${rule}`, { rule, text: JSON.stringify(value) })
-    }
-    say('tools', { mode, ...(tools.message === undefined ? {} : { message: tools.message }) })
-    if (tools.grants !== undefined) say('tools.grants', tools.grants)
-    for (const [tool, rule] of Object.entries(tools.tools)) sayRule(`tools.${tool}`, rule, say)
-  }
-  return lines
-}
-
-function sayRule(
-  place: string,
-  { values = [], ...rest }: ToolPolicy['tools'][string],
-  say: (rule: string, value: unknown) => void,
-): void {
-  for (const [key, value] of Object.entries(rest)) {
-    if (value !== undefined) say(`${place}.${key}`, value)
-  }
-  for (const { name, ...value } of values) say(`${place}.${name}`, value)
+/** Rules of both whose priority is the same in both, in the order in which they are looked at. */
+function orderOf(policy: CompiledPolicy, other: CompiledPolicy): readonly string[] {
+  const priorities = new Map(other.rules.map(({ name, priority }) => [name, priority]))
+  return policy.rules.filter((r) => priorities.get(r.name) === r.priority).map(({ name }) => name)
 }

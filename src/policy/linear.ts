@@ -18,6 +18,7 @@ type Instruction =
 export type LinearPattern = {
   readonly id: string
   readonly source: string
+  readonly isFolded: boolean
   readonly program: readonly Instruction[]
   /** ASCII characters that can begin a match (1) or not (0); undefined when any may. */
   readonly first: Uint8Array | undefined
@@ -37,7 +38,7 @@ export function compileLinear(
   const program: Instruction[] = []
   emit(regex.root, program, isFolded || regex.isCaseInsensitive)
   program.push({ op: 'match' })
-  return { id, source, program, first: firstOf(program) }
+  return { id, source, isFolded, program, first: firstOf(program) }
 }
 
 /** Most characters of a text begin nothing: they are passed over without a simulation step. */

@@ -77,7 +77,7 @@ export class Texts {
     if (known !== undefined) return known
     const id = this.#nextId(rule)
     const whole = how.match === 'word' ? `\\b(?:${source})\\b` : source
-    this.linear.set(id, compileLinear(id, source, parseRegex(whole), isFolded))
+    this.linear.set(id, compileLinear(id, whole, parseRegex(whole), isFolded))
     this.#idOf.set(key, id)
     return id
   }

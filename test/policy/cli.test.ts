@@ -104,9 +104,62 @@ rules:
       GOOD.replace('[forbidden]', '[forbidden, banned]').replace('message: no', 'message: never'),
     )
     expect(await runPolicy(['diff', a, b])).toBe(0)
-    expect(printed).toMatch(/! text added r: banned \(word\)/)
-    expect(printed).toMatch(/ {2}action changed r: /)
+    expect(printed).toMatch(/! stricter text added r: banned \(word, case/)
+    expect(printed).toMatch(/ {2}neither {2}action changed r: stop message no → never/)
     expect(printed).toContain('1 rules can newly fire')
+  })
+
+  it.each([
+    [[], 0],
+    [['--fail-on', 'change'], 1],
+    [['--fail-on', 'looser'], 0],
+    [['--fail-on', 'stricter'], 1],
+  ])('diff %j of a stricter policy exits %i', async (flags, code) => {
+    const a = write('a.yaml', GOOD)
+    const b = write('b.yaml', GOOD.replace('[forbidden]', '[forbidden, banned]'))
+    expect(await runPolicy(['diff', a, b, ...flags])).toBe(code)
+    expect(await runPolicy(['diff', a, a, ...flags])).toBe(0)
+  })
+
+  it('diff counts what cannot be ordered as looser, where looser fails', async () => {
+    const a = write('a.yaml', GOOD)
+    const b = write('b.yaml', GOOD.replace('type: keywords, any: [forbidden]', 'type: pii'))
+    expect(await runPolicy(['diff', a, b, '--fail-on', 'looser'])).toBe(1)
+    expect(printed).toMatch(/! unknown {2}condition changed r: /)
+    await expect(runPolicy(['diff', a, b, '--fail-on', 'lose'])).rejects.toThrow(
+      /did you mean loose/,
+    )
+  })
+
+  it('diff asks the calibration of the models for the threshold of a rate', async () => {
+    const of = (rate: number): string =>
+      GOOD.replace(
+        'type: keywords, any: [forbidden]',
+        `type: classifier, classifier: risk, false_positive_rate: ${rate}`,
+      ).replaceAll(/ {4}tests:[^]*/g, '')
+    const a = write('a.yaml', of(0.01))
+    const b = write('b.yaml', of(0.001))
+    const folders: (string | undefined)[] = []
+    const points = [
+      { rate: 0.01, threshold: 0.6 },
+      { rate: 0.001, threshold: 0.9 },
+    ]
+    const read = (from: string | undefined) => {
+      folders.push(from)
+      return Promise.resolve({ risk: [{ model: 'm', label: 'risk', points }] })
+    }
+    expect(await runPolicy(['diff', a, b, '--json', '--models', 'here'], read)).toBe(0)
+    expect(folders).toEqual(['here'])
+    expect(JSON.parse(printed)).toEqual([
+      {
+        kind: 'threshold',
+        rule: 'r',
+        message:
+          'risk ≥ 0.6 (false positive rate 0.01, calibration of m) → ≥ 0.9 (false positive rate 0.001, calibration of m)',
+        direction: 'looser',
+        canNewlyFire: false,
+      },
+    ])
   })
 
   it('test asks the tools section of a call, and names what it says', async () => {
@@ -144,12 +197,12 @@ tests:
       ),
     )
     expect(await runPolicy(['diff', a, b])).toBe(0)
-    expect(printed).toMatch(/! tools added tools\.grants: .*pay/)
-    expect(printed).toMatch(/! tools added tools\.pay\.\S+: .*ann/)
-    expect(printed).toMatch(/! tools changed tools\.pay\.atMost: 1 → 2/)
-    expect(printed).toMatch(/ {2}tools removed tools\.read\.atMost: 3/)
+    expect(printed).toMatch(/! stricter tools added tools\.grants: .*pay/)
+    expect(printed).toMatch(/! stricter tools added tools\.pay\.\S+: .*ann/)
+    expect(printed).toMatch(/ {2}looser {3}tools changed tools\.pay\.atMost: 1 → 2/)
+    expect(printed).toMatch(/ {2}looser {3}tools removed tools\.read\.atMost: 3/)
     expect(await runPolicy(['diff', b, a])).toBe(0)
-    expect(printed).toMatch(/ {2}tools removed tools\.grants/)
+    expect(printed).toMatch(/ {2}looser {3}tools removed tools\.grants/)
     expect(await runPolicy(['diff', a, a])).toBe(0)
     expect(printed).toContain('0 changes')
   })
