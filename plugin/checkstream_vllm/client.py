@@ -258,7 +258,7 @@ class Incoming:
         client._emit(events.terms(welcome))
         if welcome.need_vocabulary:
             vocabulary = client._vocabulary
-            for first, kinds, lengths, data in vocabulary.chunks():
+            for first, kinds, lengths, data, names in vocabulary.chunks():
                 chunk = protocol.VocabularyChunk(
                     digest=vocabulary.digest,
                     total_entries=len(vocabulary.kinds),
@@ -266,6 +266,8 @@ class Incoming:
                     kinds=kinds,
                     lengths=lengths,
                     data=data,
+                    name_lengths=[len(name) for name in names],
+                    names=b"".join(names),
                 )
                 body = protocol.EngineMessage(vocabulary=chunk)
                 self._stream.put(body)

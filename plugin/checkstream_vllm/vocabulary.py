@@ -2,16 +2,18 @@
 
 A ban is a statement about bytes, so each id is told as the bytes that it adds to the text, or as
 one that adds none: a control token, an end of text, or an id that no token has (logits rows are
-often wider than the tokenizer). Knows tokenizers by their attributes and imports none.
+often wider than the tokenizer). What a control token is called (`[TOOL_CALLS]`) is told beside it: no
+ban can match there, but tool calls are recognised by it. Knows tokenizers by their attributes and
+imports none.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,18 +26,35 @@ class VocabularyError(ValueError):
     """The tokenizer cannot be told apart into bytes; the message says what was looked for."""
 
 
+class Chunk(NamedTuple):
+    """A run of ids; `names` are those of its control and end tokens."""
+
+    first: int
+    kinds: bytes
+    lengths: list[int]
+    data: bytes
+    names: tuple[bytes, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """`kinds` has one byte an id; `data` is the bytes of all text tokens, one after the other."""
+    """`kinds` has one byte an id; `data` is the bytes of all text tokens, one after the other.
+
+    `names` has the text of each control and end token in the order of ids, empty where the tokenizer
+    does not tell it. `digest` is over the texts alone, `full_digest` over the names too; they are the
+    same when there are no names.
+    """
 
     kinds: bytes
     lengths: np.ndarray[Any, np.dtype[np.uint32]]
     data: bytes
     digest: bytes
+    names: tuple[bytes, ...] = ()
+    full_digest: bytes = b""
 
-    def chunks(self) -> Iterator[tuple[int, bytes, list[int], bytes]]:
-        """(first id, kinds, lengths, data) in order, without gaps, at most about 1 MiB each."""
-        first = at = 0
+    def chunks(self) -> Iterator[Chunk]:
+        """Chunks in order, without gaps, at most about 1 MiB each."""
+        first = at = named = 0
         size = len(self.kinds)
         ends = np.cumsum(self.lengths, dtype=np.int64)
         while first < size:
@@ -44,12 +63,19 @@ class Vocabulary:
             last = min(max(last, first + 1), first + CHUNK_BYTES // 16, size)
             end = int(ends[last - 1])
             lengths = self.lengths[first:last].tolist()
-            yield first, self.kinds[first:last], lengths, self.data[at:end]
-            first, at = last, end
+            kinds = self.kinds[first:last]
+            until = named + kinds.count(CONTROL) + kinds.count(END)
+            yield Chunk(first, kinds, lengths, self.data[at:end], self.names[named:until])
+            first, at, named = last, end, until
 
 
-def make_vocabulary(entries: list[bytes | None], kinds: bytearray) -> Vocabulary:
-    """Assumes one kind an entry. Every entry that is not text, and an empty text, has no bytes."""
+def make_vocabulary(
+    entries: list[bytes | None], kinds: bytearray, names: Mapping[int, bytes] | None = None
+) -> Vocabulary:
+    """Assumes one kind an entry. Every entry that is not text, and an empty text, has no bytes.
+
+    `names`: UTF-8 texts of control and end tokens by id; those of other ids are not told.
+    """
     size = len(entries)
     if not 1 <= size <= MAX_ENTRIES or len(kinds) != size:
         raise VocabularyError(f"vocabulary: wanted 1 to {MAX_ENTRIES} entries, got {size}")
@@ -62,7 +88,14 @@ def make_vocabulary(entries: list[bytes | None], kinds: bytearray) -> Vocabulary
     digest = hashlib.sha256(b"checkstream-vocabulary/1\n" + size.to_bytes(4, "little"))
     for part in (bytes(kinds), lengths.tobytes(), data):
         digest.update(part)
-    return Vocabulary(bytes(kinds), lengths, data, digest.digest())
+    known = names or {}
+    named = tuple(known.get(i, b"") for i, kind in enumerate(kinds) if kind in (CONTROL, END))
+    short = digest.digest()
+    if not any(named):
+        return Vocabulary(bytes(kinds), lengths, data, short, (), short)
+    sizes = np.array([len(name) for name in named], dtype="<u4").tobytes()
+    full = hashlib.sha256(b"checkstream-vocabulary/2\n" + short + sizes + b"".join(named)).digest()
+    return Vocabulary(bytes(kinds), lengths, data, short, named, full)
 
 
 def from_tokenizer(tokenizer: Any, width: int, end_ids: set[int]) -> Vocabulary:
@@ -77,13 +110,15 @@ def from_tokenizer(tokenizer: Any, width: int, end_ids: set[int]) -> Vocabulary:
         if not 0 <= index < width:
             continue
         kinds[index] = CONTROL if control else TEXT
-        entries[index] = None if control else text
+        entries[index] = text
     for index in end_ids:
         if 0 <= index < width:
             kinds[index] = END
-    return make_vocabulary(entries, kinds)
+    names = {i: entries[i] or b"" for i, kind in enumerate(kinds) if kind in (CONTROL, END)}
+    return make_vocabulary(entries, kinds, names)
 
 
+# Id, its bytes (of a control token: its name), and whether it is a control token.
 Token = tuple[int, bytes, bool]
 
 
@@ -95,7 +130,9 @@ def _tokens(tokenizer: Any) -> Iterator[Token]:
         return _fast(json.loads(backend.to_str()))
     for inner in _inside(tokenizer):
         if hasattr(inner, "id_to_byte_piece"):
-            return _mistral(inner)
+            return _tekken(inner)
+        if hasattr(inner, "id_to_piece") and hasattr(inner, "is_special"):
+            return _mistral_pieces(inner)
         if hasattr(inner, "decode_single_token_bytes") and hasattr(inner, "n_vocab"):
             return _tiktoken(inner)
         if hasattr(inner, "id_to_piece") and hasattr(inner, "is_byte"):
@@ -195,34 +232,34 @@ def _word_piece(piece: str, prefix: str) -> bytes:
 def _sentencepiece(model: Any) -> Iterator[Token]:
     for index in range(model.get_piece_size()):
         quiet = model.is_control(index) or model.is_unknown(index) or model.is_unused(index)
-        yield index, _metaspace(model.id_to_piece(index)), bool(quiet)
+        piece = model.id_to_piece(index)
+        yield index, piece.encode() if quiet else _metaspace(piece), bool(quiet)
 
 
-def _mistral(model: Any) -> Iterator[Token]:
-    """mistral_common's tekken and SentencePiece tokenizers."""
-    policy = _keep_special(model)
+def _tekken(model: Any) -> Iterator[Token]:
+    """mistral_common's tekken tokenizers: special tokens come first."""
     special = int(getattr(model, "num_special_tokens", 0))
     for index in range(int(model.n_words)):
         if index < special:
-            yield index, b"", True
+            yield index, str(model.id_to_piece(index)).encode(), True
             continue
-        piece = model.id_to_byte_piece(index, policy) if policy else model.id_to_byte_piece(index)
-        yield index, bytes(piece), not piece
+        piece = bytes(model.id_to_byte_piece(index))
+        yield index, piece, not piece
 
 
-def _keep_special(model: Any) -> Any:
-    try:
-        from mistral_common.tokens.tokenizers.base import SpecialTokenPolicy
-    except ImportError:
-        return None
-    return SpecialTokenPolicy.IGNORE
+def _mistral_pieces(model: Any) -> Iterator[Token]:
+    """mistral_common's SentencePiece tokenizers."""
+    for index in range(int(model.n_words)):
+        piece = str(model.id_to_piece(index))
+        quiet = bool(model.is_special(index)) or index == model.unk_id
+        yield index, piece.encode() if quiet else _metaspace(piece), quiet
 
 
 def _tiktoken(model: Any) -> Iterator[Token]:
-    special = set(getattr(model, "_special_tokens", {}).values())
+    special = {i: name for name, i in getattr(model, "_special_tokens", {}).items()}
     for index in range(model.n_vocab):
         if index in special:
-            yield index, b"", True
+            yield index, str(special[index]).encode(), True
             continue
         try:
             yield index, model.decode_single_token_bytes(index), False

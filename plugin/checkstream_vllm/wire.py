@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
 METHOD = "/checkstream.v1.Engine/Attach"
 CLOSED, OPEN, RESIDENT = 1, 2, 3
 NO_TOKEN = 0xFFFFFFFF

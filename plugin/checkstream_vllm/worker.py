@@ -123,7 +123,7 @@ def _attach(
     from .vocabulary import from_tokenizer
 
     vocabulary = from_tokenizer(_tokenizer(vllm_config.model_config), width, set(end_ids))
-    make = _hello(vllm_config, runner, width, end_ids, vocabulary.digest)
+    make = _hello(vllm_config, runner, width, end_ids, vocabulary)
     client = Client(settings.address, make, vocabulary, stats)
     _only(client)
     link = Link(client, stats)
@@ -166,7 +166,7 @@ def _only(client: Any) -> None:
 
 
 def _hello(
-    vllm_config: Any, runner: str, width: int, end_ids: list[int], digest: bytes
+    vllm_config: Any, runner: str, width: int, end_ids: list[int], vocabulary: Any
 ) -> Callable[[list[bytes]], Any]:
     import vllm
 
@@ -192,7 +192,8 @@ def _hello(
             runner=runner,
             model=str(name or vllm_config.model_config.model),
             logits_width=width,
-            vocabulary_digest=digest,
+            vocabulary_digest=vocabulary.digest,
+            full_vocabulary_digest=vocabulary.full_digest,
             end_token_ids=[t for t in end_ids if 0 <= t < width],
             slots=int(vllm_config.scheduler_config.max_num_seqs),
             tensor_parallel_size=int(parallel.tensor_parallel_size),

@@ -36,7 +36,8 @@ FILE = Path(__file__).resolve().parents[2] / "test/data/step/conversations.yaml"
 CASES = yaml.safe_load(FILE.read_text())
 TEXTS = [bytes([b]) for b in range(256)] + [b"", b""]
 KINDS = bytearray([TEXT] * 256 + [CONTROL, END])
-VOCABULARY = make_vocabulary([*TEXTS[:256], None, None], KINDS)
+NAMES = {256: b"[bad]", 257: b"</s>"}
+VOCABULARY = make_vocabulary([*TEXTS[:256], None, None], KINDS, NAMES)
 PROGRAM = TokenProgram(phrase_program(["bad", "worse"], TEXTS, bytes(KINDS), VOCABULARY.digest))
 OTHER = TokenProgram(phrase_program(["other"], TEXTS, bytes(KINDS), VOCABULARY.digest))
 BLOBS = {
@@ -45,8 +46,10 @@ BLOBS = {
 }
 WORDS = {
     "$vocabulary": VOCABULARY.digest,
+    "$full_vocabulary": VOCABULARY.full_digest,
     "$program": bytes.fromhex(PROGRAM.digest),
     "$other": bytes([9] * 32),
+    "$none": b"",
 }
 
 
@@ -176,6 +179,7 @@ class Player:
 
     def _hello(self, held: list[bytes]) -> Any:
         given = {"protocol_major": 1, "engine_id": "e", "vocabulary_digest": VOCABULARY.digest}
+        given["full_vocabulary_digest"] = VOCABULARY.full_digest
         return protocol.Hello(**{**given, "logits_width": 258, **self._fields, "held_programs": held})
 
     def _vocabulary(self, part: dict[str, Any]) -> None:
@@ -185,6 +189,7 @@ class Player:
         kind, got = self.sidecar.hear()
         assert (kind, got.digest, got.total_entries) == ("vocabulary", VOCABULARY.digest, 258)
         assert (got.kinds, got.data) == (bytes(KINDS), bytes(range(256)))
+        assert (list(got.name_lengths), got.names) == ([5, 4], b"[bad]</s>")
 
     def _step(self, fields: dict[str, Any]) -> None:
         for opened in fields.get("opened", []):

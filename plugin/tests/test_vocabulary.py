@@ -19,6 +19,7 @@ from checkstream_vllm.vocabulary import (
     Vocabulary,
     VocabularyError,
     from_tokenizer,
+    make_vocabulary,
 )
 
 SHARED = Path(
@@ -108,6 +109,7 @@ class Wrapper:
 def test_a_tiktoken_vocabulary_has_raw_bytes_and_holes() -> None:
     v = from_tokenizer(Wrapper(Tiktoken()), 6, set())
     assert list(v.kinds) == [TEXT, TEXT, TEXT, UNUSED, CONTROL, UNUSED]
+    assert v.names == (b"<|end|>",)
     assert texts(v)[:3] == [b"a", b"\xf0\x9f", b" b"]
 
 
@@ -140,6 +142,45 @@ def test_a_slow_sentencepiece_tokenizer_is_read_through_its_model() -> None:
     v = from_tokenizer(Slow(), 4, set())
     assert list(v.kinds) == [CONTROL, CONTROL, TEXT, TEXT]
     assert texts(v)[2:] == [b" x", b"A"]
+    assert v.names == (b"<unk>", b"<s>")
+
+
+class Tekken:
+    """As mistral_common's: special tokens first, then bytes."""
+
+    num_special_tokens, n_words = 3, 5
+    texts = ("<s>", "</s>", "[TOOL_CALLS]", "a", "b")
+
+    def id_to_piece(self, index: int) -> str:
+        return self.texts[index]
+
+    def id_to_byte_piece(self, index: int) -> bytes:
+        return b"" if index < 3 else self.texts[index].encode()
+
+
+def test_a_tekken_vocabulary_names_its_special_tokens() -> None:
+    v = from_tokenizer(Wrapper(Tekken()), 6, {1})
+    assert list(v.kinds) == [CONTROL, END, CONTROL, TEXT, TEXT, UNUSED]
+    assert v.names == (b"<s>", b"</s>", b"[TOOL_CALLS]")
+
+
+class MistralPieces:
+    """As mistral_common's wrapper of a SentencePiece model."""
+
+    n_words, unk_id = 4, 0
+    pieces = ("<unk>", "[TOOL_CALLS]", "▁x", "<0x41>")
+
+    def id_to_piece(self, index: int) -> str:
+        return self.pieces[index]
+
+    def is_special(self, index: int) -> bool:
+        return index == 1
+
+
+def test_a_sentencepiece_tokenizer_of_mistral_common_names_its_control_tokens() -> None:
+    v = from_tokenizer(Wrapper(MistralPieces()), 4, set())
+    assert list(v.kinds) == [CONTROL, CONTROL, TEXT, TEXT]
+    assert (texts(v)[2:], v.names) == ([b" x", b"A"], (b"<unk>", b"[TOOL_CALLS]"))
 
 
 def test_an_unknown_tokenizer_is_refused_by_its_name() -> None:
@@ -155,17 +196,39 @@ def test_the_digest_is_over_kinds_lengths_and_bytes() -> None:
     assert v.digest == hashlib.sha256(wanted).digest()
 
 
+def test_a_second_digest_covers_the_names_of_control_tokens() -> None:
+    document = {
+        "decoder": {"type": "ByteLevel"},
+        "model": {"vocab": {"a": 0}},
+        "added_tokens": [added(1, "[TOOL_CALLS]", True), added(2, "</s>", True)],
+    }
+    v = from_tokenizer(Fast(document), 4, {2})
+    assert v.names == (b"[TOOL_CALLS]", b"</s>")
+    assert v.digest == make_vocabulary([b"a", None, None, None], bytearray(v.kinds)).digest
+    sizes = b"".join(n.to_bytes(4, "little") for n in (12, 4))
+    wanted = b"checkstream-vocabulary/2\n" + v.digest + sizes + b"[TOOL_CALLS]</s>"
+    assert v.full_digest == hashlib.sha256(wanted).digest()
+
+
+def test_without_names_both_digests_are_the_same() -> None:
+    v = make_vocabulary([b"a", None], bytearray([TEXT, CONTROL]))
+    assert (v.names, v.full_digest) == ((), v.digest)
+
+
 def test_chunks_put_together_are_the_vocabulary() -> None:
     vocab = {f"{i}" + "x" * (i % 50): i for i in range(30_000)}
-    document = {"decoder": {"type": "ByteLevel"}, "model": {"vocab": vocab}}
-    v = from_tokenizer(Fast(document), 30_005, set())
-    kinds, lengths, data, next_id = b"", [], b"", 0
-    for first, some_kinds, some_lengths, some_data in v.chunks():
-        assert first == next_id
-        assert len(some_data) <= 1024 * 1024
-        kinds, lengths, data = kinds + some_kinds, lengths + some_lengths, data + some_data
-        next_id = first + len(some_kinds)
+    marks = [added(i, f"<{i}>", True) for i in range(30_000, 45_000, 2)]
+    document = {"decoder": {"type": "ByteLevel"}, "model": {"vocab": vocab}, "added_tokens": marks}
+    v = from_tokenizer(Fast(document), 45_005, {44_998})
+    kinds, lengths, data, names, next_id = b"", [], b"", (), 0
+    for chunk in v.chunks():
+        assert chunk.first == next_id
+        assert len(chunk.data) <= 1024 * 1024
+        assert len(chunk.names) == sum(k in (CONTROL, END) for k in chunk.kinds)
+        kinds, lengths, data = kinds + chunk.kinds, lengths + chunk.lengths, data + chunk.data
+        names, next_id = names + chunk.names, next_id + len(chunk.kinds)
     assert (kinds, lengths, data) == (v.kinds, v.lengths.tolist(), v.data)
+    assert names == v.names == tuple(f"<{i}>".encode() for i in range(30_000, 45_000, 2))
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no shared data folder")

@@ -21,7 +21,7 @@ const MAX_QUEUED = 512
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 1000
 const STATS_MS = 1000
-const MINOR = 0
+const MINOR = 1
 
 const OPTIONS = {
   'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
@@ -158,7 +158,8 @@ export class StepClient {
       runner: 'embedded',
       model: modelName,
       logitsWidth: width,
-      vocabularyDigest: Buffer.from(vocabulary.digest, 'hex'),
+      vocabularyDigest: Buffer.from(vocabulary.textDigest, 'hex'),
+      fullVocabularyDigest: Buffer.from(vocabulary.digest, 'hex'),
       endTokenIds: [...vocabulary.kinds.keys()].filter((id) => vocabulary.kinds[id] === END),
       slots,
       tensorParallelSize: 1,

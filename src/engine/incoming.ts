@@ -116,9 +116,10 @@ export class Incoming {
     })
     if (!welcome.needVocabulary) return
     const { vocabulary } = this.#parts
-    const digest = Buffer.from(vocabulary.digest, 'hex')
-    for (const { lengths, ...piece } of toPieces(vocabulary)) {
-      const whole = { digest, totalEntries: vocabulary.size, ...piece, lengths: [...lengths] }
+    const digest = Buffer.from(vocabulary.textDigest, 'hex')
+    for (const { lengths, nameLengths, ...piece } of toPieces(vocabulary)) {
+      const counted = { lengths: [...lengths], nameLengths: [...nameLengths] }
+      const whole = { digest, totalEntries: vocabulary.size, ...piece, ...counted }
       this.#parts.send({ vocabulary: whole })
     }
   }

@@ -9,7 +9,7 @@ import type { ModelFolder } from './model-file.ts'
 const NOTHING = new Uint8Array(0)
 
 export class Tokenizer {
-  /** What the sidecar is told: special tokens have no bytes there. */
+  /** What the sidecar is told: special tokens have no bytes there, but names. */
   readonly vocabulary: Vocabulary
   readonly #encoder: Encoder
   readonly #bytes: Uint8Array[]
@@ -25,14 +25,16 @@ export class Tokenizer {
       this.#bytes[id] = Uint8Array.from([...piece], (char) => spelled.get(char) ?? 63)
     }
     const told: (Uint8Array | 'control' | 'unused' | 'end')[] = this.#bytes.slice()
+    const names = new Map<number, string>()
     for (const added of document.added_tokens) {
       if (added.id >= vocabularySize) continue
       const bytes = new TextEncoder().encode(added.content)
       this.#bytes[added.id] = bytes
       told[added.id] = added.special ? 'control' : bytes
+      names.set(added.id, added.content)
     }
     for (const id of [endTokenId, ...stopTokenIds]) told[id] = 'end'
-    this.vocabulary = createVocabulary(told, vocabularySize)
+    this.vocabulary = createVocabulary(told, vocabularySize, names)
   }
 
   /** Special tokens that are spelled out in the text are recognised. */

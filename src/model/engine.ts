@@ -15,7 +15,10 @@ export type EngineInfo = {
   readonly model: string
   readonly protocolMinor: number
   readonly logitsWidth: number
+  /** Over the names of control tokens too, where the engine tells them. */
   readonly vocabularyDigest: string
+  /** Over the texts alone: what the chunks of the vocabulary are marked with. */
+  readonly textDigest: string
   readonly endTokenIds: readonly number[]
   /** Upper bound of simultaneously live rows. */
   readonly slots: number

@@ -12,6 +12,8 @@ export type VocabularyChunkIn = {
   readonly kinds: Uint8Array
   readonly lengths: readonly number[]
   readonly data: Uint8Array
+  readonly nameLengths: readonly number[]
+  readonly names: Uint8Array
 }
 
 export type ShelfParts<V> = {

@@ -2,7 +2,7 @@
 import { GuardError } from '../model/errors.ts'
 
 export const PROTOCOL_MAJOR = 1
-export const PROTOCOL_MINOR = 0
+export const PROTOCOL_MINOR = 1
 
 export type StepBounds = {
   /** Engines attached at once. */

@@ -23,6 +23,8 @@ export function parseHello(wire: WireHello, bounds: StepBounds): EngineInfo {
   within(wire.heldPrograms.length, 4 * MAX_LIST, 'Hello.held_programs', 'digests')
   const id = name(wire.engineId, 'Hello.engine_id')
   if (id === '') throw new GuardError('step_invalid', 'Hello.engine_id: expected a name, got none')
+  const textDigest = digest(wire.vocabularyDigest, 'Hello.vocabulary_digest', 'required')
+  const full = digest(wire.fullVocabularyDigest, 'Hello.full_vocabulary_digest', 'empty')
   return {
     id,
     name: name(wire.engineName, 'Hello.engine_name'),
@@ -31,7 +33,8 @@ export function parseHello(wire: WireHello, bounds: StepBounds): EngineInfo {
     model: name(wire.model, 'Hello.model', 1_024),
     protocolMinor: wire.protocolMinor,
     logitsWidth,
-    vocabularyDigest: digest(wire.vocabularyDigest, 'Hello.vocabulary_digest', 'required'),
+    vocabularyDigest: full === '' ? textDigest : full,
+    textDigest,
     endTokenIds: wire.endTokenIds.map((token, i) =>
       below(token, logitsWidth, `Hello.end_token_ids[${i}]`, 'a token id'),
     ),

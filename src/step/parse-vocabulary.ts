@@ -13,20 +13,23 @@ export type VocabularyChunk = {
   readonly kinds: Uint8Array
   readonly lengths: readonly number[]
   readonly data: Uint8Array
+  /** Names of control and end tokens: one length each, or none at all. */
+  readonly nameLengths: readonly number[]
+  readonly names: Uint8Array
 }
 
 /** What the engine's Hello fixed for all its chunks. */
-export type VocabularyFrame = { readonly logitsWidth: number; readonly vocabularyDigest: string }
+export type VocabularyFrame = { readonly logitsWidth: number; readonly textDigest: string }
 
 export function parseVocabularyChunk(
   wire: WireVocabularyChunk,
   frame: VocabularyFrame,
   bounds: StepBounds,
 ): VocabularyChunk {
-  const { kinds, lengths, data, firstId, totalEntries } = wire
+  const { kinds, lengths, data, nameLengths, names, firstId, totalEntries } = wire
   const named = digest(wire.digest, 'VocabularyChunk.digest', 'required')
-  if (named !== frame.vocabularyDigest) {
-    throw invalid('digest', `the digest of Hello (${frame.vocabularyDigest})`, named)
+  if (named !== frame.textDigest) {
+    throw invalid('digest', `the digest of Hello (${frame.textDigest})`, named)
   }
   if (totalEntries !== frame.logitsWidth) {
     throw invalid('total_entries', `${frame.logitsWidth} as in Hello.logits_width`, totalEntries)
@@ -38,6 +41,12 @@ export function parseVocabularyChunk(
     throw invalid('lengths', `${kinds.length} entries as in kinds`, lengths.length)
   }
   within(data.length, bounds.vocabularyBytes, 'VocabularyChunk.data', 'bytes')
+  within(names.length, bounds.vocabularyBytes, 'VocabularyChunk.names', 'bytes')
+  const nameBytes = nameLengths.reduce((sum, length) => sum + length, 0)
+  if (nameBytes !== names.length) {
+    throw invalid('names', `${nameBytes} bytes as the lengths say`, names.length)
+  }
+  let nameable = 0
   let sum = 0
   for (let i = 0; i < lengths.length; i++) {
     const length = lengths[i] ?? 0
@@ -46,9 +55,13 @@ export function parseVocabularyChunk(
     if (kind !== 0 && length !== 0)
       throw invalid(`lengths[${i}]`, '0 for a token without text', length)
     sum += length
+    if (kind === 1 || kind === 3) nameable++
+  }
+  if (nameLengths.length !== 0 && nameLengths.length !== nameable) {
+    throw invalid('name_lengths', `${nameable} entries or none`, nameLengths.length)
   }
   if (sum !== data.length) throw invalid('data', `${sum} bytes as the lengths say`, data.length)
-  return { firstId, kinds, lengths, data }
+  return { firstId, kinds, lengths, data, nameLengths, names }
 }
 
 function invalid(field: string, wanted: string, got: string | number): GuardError {

@@ -19,6 +19,7 @@ export type WireHello = {
   readonly capabilities: readonly string[]
   readonly heldPrograms: readonly Uint8Array[]
   readonly dataParallelRank: number
+  readonly fullVocabularyDigest: Uint8Array
 }
 
 export type WireVocabularyChunk = {
@@ -28,6 +29,8 @@ export type WireVocabularyChunk = {
   readonly kinds: Uint8Array
   readonly lengths: readonly number[]
   readonly data: Uint8Array
+  readonly nameLengths: readonly number[]
+  readonly names: Uint8Array
 }
 
 export type WireSampling = {

@@ -16,7 +16,7 @@ import {
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { GuardError } from '../model/errors.ts'
-import { createVocabularyAssembler, type Vocabulary } from './vocabulary.ts'
+import { createVocabularyAssembler, listNames, type Vocabulary } from './vocabulary.ts'
 
 export interface VocabularyCache {
   /** The vocabulary, or undefined when it is not there or its file is damaged. */
@@ -25,8 +25,10 @@ export interface VocabularyCache {
   put(vocabulary: Vocabulary): void
 }
 
-const MAGIC = 'CSVOCAB1'
-const HEADER = MAGIC.length + 4
+/** Magic, size, kinds, lengths, bytes; since version 2 then a length for each name, and the names. */
+const MAGIC = 'CSVOCAB2'
+const NAMELESS = 'CSVOCAB1'
+const HEADER = MAGIC.length + 8
 const NAME = /^[0-9a-f]{64}\.vocabulary$/
 
 export function createVocabularyCache(
@@ -71,31 +73,44 @@ export function createVocabularyCache(
 }
 
 function encode(v: Vocabulary): Uint8Array {
-  const out = Buffer.alloc(HEADER + v.size * 5 + v.data.length)
-  out.write(MAGIC, 0, 'latin1')
-  out.writeUInt32LE(v.size, MAGIC.length)
-  out.set(v.kinds, HEADER)
-  for (let id = 0; id < v.size; id++) {
-    out.writeUInt32LE(v.offsets[id + 1]! - v.offsets[id]!, HEADER + v.size + id * 4)
-  }
-  out.set(v.data, HEADER + v.size * 5)
+  const names = listNames(v)
+  const head = Buffer.alloc(HEADER)
+  head.write(MAGIC, 0, 'latin1')
+  head.writeUInt32LE(v.size, MAGIC.length)
+  head.writeUInt32LE(names.length, MAGIC.length + 4)
+  const lengths = numbers(v.size, (id) => v.offsets[id + 1]! - v.offsets[id]!)
+  const nameLengths = numbers(names.length, (i) => names[i]!.length)
+  return Buffer.concat([head, v.kinds, lengths, nameLengths, v.data, ...names])
+}
+
+function numbers(count: number, of: (index: number) => number): Uint8Array {
+  const out = Buffer.alloc(count * 4)
+  for (let i = 0; i < count; i++) out.writeUInt32LE(of(i), i * 4)
   return out
 }
 
 function decode(bytes: Uint8Array, digest: string): Vocabulary {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (file.toString('latin1', 0, MAGIC.length) !== MAGIC) throw new Error('not a vocabulary file')
-  const size = file.readUInt32LE(MAGIC.length)
-  if (file.length < HEADER + size * 5) throw new Error('vocabulary file is cut short')
-  const lengths = new Uint32Array(size)
-  for (let id = 0; id < size; id++) lengths[id] = file.readUInt32LE(HEADER + size + id * 4)
+  const magic = file.toString('latin1', 0, MAGIC.length)
+  if (magic !== MAGIC && magic !== NAMELESS) throw new Error('not a vocabulary file')
+  let at = MAGIC.length
+  const take = (length: number): Buffer => {
+    if (length > file.length - at) throw new Error('vocabulary file is cut short')
+    at += length
+    return file.subarray(at - length, at)
+  }
+  const readNumbers = (count: number): Uint32Array => {
+    const part = take(count * 4)
+    return Uint32Array.from({ length: count }, (_, i) => part.readUInt32LE(i * 4))
+  }
+  const size = take(4).readUInt32LE()
+  const nameCount = magic === MAGIC ? take(4).readUInt32LE() : 0
+  const kinds = new Uint8Array(take(size))
+  const lengths = readNumbers(size)
+  const nameLengths = readNumbers(nameCount)
+  const data = new Uint8Array(take(lengths.reduce((sum, length) => sum + length, 0)))
   const assembler = createVocabularyAssembler(digest, size)
-  assembler.add({
-    firstId: 0,
-    kinds: new Uint8Array(file.subarray(HEADER, HEADER + size)),
-    lengths,
-    data: new Uint8Array(file.subarray(HEADER + size * 5)),
-  })
+  assembler.add({ firstId: 0, kinds, lengths, data, nameLengths, names: file.subarray(at) })
   return assembler.done()
 }
 

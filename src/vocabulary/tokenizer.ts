@@ -49,6 +49,7 @@ export function toVocabulary(file: Uint8Array, options: TokenizerOptions = {}): 
 
 class Tokens {
   readonly list: Token[] = []
+  readonly #names = new Map<number, string>()
   readonly #ends: ReadonlySet<number> | undefined
 
   constructor(options: TokenizerOptions) {
@@ -62,6 +63,7 @@ class Tokens {
 
   control(id: number, content: string): void {
     const isEnd = this.#ends === undefined ? END_NAMES.has(content) : this.#ends.has(id)
+    this.#names.set(id, content)
     this.#put(id, isEnd ? 'end' : PLACEHOLDER.test(content) ? 'unused' : 'control')
   }
 
@@ -78,7 +80,7 @@ class Tokens {
   }
 
   done(options: TokenizerOptions): Vocabulary {
-    return createVocabulary(this.list, options.width ?? this.list.length)
+    return createVocabulary(this.list, options.width ?? this.list.length, this.#names)
   }
 }
 

@@ -29,9 +29,10 @@ const cases = parse(readFileSync(FILE, 'utf8')) as readonly Case[]
 const { Attach } = engineService()
 const words = byteVocabulary()
 const digests: Readonly<Record<string, Buffer>> = {
-  $vocabulary: Buffer.from(words.digest, 'hex'),
+  $vocabulary: Buffer.from(words.textDigest, 'hex'),
   $program: Buffer.alloc(32, 1),
   $other: Buffer.alloc(32, 9),
+  $none: Buffer.alloc(0),
 }
 
 /** Names to the loader's, `$` words to what they stand for. */
@@ -127,7 +128,13 @@ class Embedded {
   #vocabulary(sent: unknown): void {
     const read = Attach?.requestDeserialize(Attach.requestSerialize(sent as object))
     expect(read).toMatchObject({
-      vocabulary: { digest: digests['$vocabulary'], totalEntries: words.size, firstId: 0 },
+      vocabulary: {
+        digest: digests['$vocabulary'],
+        totalEntries: words.size,
+        firstId: 0,
+        nameLengths: [5, 4],
+        names: Buffer.from('[bad]</s>'),
+      },
     })
   }
 }

@@ -29,8 +29,16 @@ describe('createProgramKit', () => {
     const engine = { vocabularyDigest: bytes.digest, logitsWidth: bytes.size }
     const take = kit.vocabularies.assemble(engine as never)
     const lengths = [...bytes.kinds].map((kind) => (kind === 0 ? 1 : 0))
-    expect(take({ firstId: 0, kinds: bytes.kinds, lengths, data: bytes.data })?.digest).toBe(
-      bytes.digest,
-    )
+    const called = [...bytes.names.values()]
+    const made = take({
+      firstId: 0,
+      kinds: bytes.kinds,
+      lengths,
+      data: bytes.data,
+      nameLengths: called.map((name) => name.length),
+      names: Buffer.from(called.join('')),
+    })
+    expect(made?.digest).toBe(bytes.digest)
+    expect(made?.names).toEqual(bytes.names)
   })
 })

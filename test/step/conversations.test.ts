@@ -101,8 +101,10 @@ class Player {
   #fill(value: unknown): unknown {
     if (value === '$hello') return this.#fill({ $hello: {} })
     if (value === '$vocabulary_chunk') return vocabularyChunk()
-    if (value === '$vocabulary') return Buffer.from(byteVocabulary().digest, 'hex')
+    if (value === '$vocabulary') return Buffer.from(byteVocabulary().textDigest, 'hex')
+    if (value === '$full_vocabulary') return Buffer.from(byteVocabulary().digest, 'hex')
     if (value === '$program') return this.#program()
+    if (value === '$none') return Buffer.alloc(0)
     if (value === '$other') return Buffer.alloc(32, 9)
     if (Array.isArray(value)) return value.map((item) => this.#fill(item))
     if (typeof value !== 'object' || value === null) return value
@@ -121,10 +123,18 @@ class Player {
   }
 }
 
-type Cut = { readonly from: number; readonly to: number; readonly spoil?: boolean }
+type Cut = {
+  readonly from: number
+  readonly to: number
+  readonly spoil?: boolean
+  /** What the control tokens are called; other names than the vocabulary has, or none. */
+  readonly names?: readonly string[]
+}
 
-function cut({ from, to, spoil }: Cut): Loose {
+function cut({ from, to, spoil, names }: Cut): Loose {
   const { kinds, lengths, data } = vocabularyChunk().vocabulary
+  const known = names ?? [...byteVocabulary().names.values()]
+  const called = known.slice(Math.max(from, 256) - 256, Math.max(to, 256) - 256)
   const bytes = Buffer.from(data.subarray(Math.min(from, 256), Math.min(to, 256)))
   if (spoil === true) bytes[0] = 1
   return vocabularyChunk({
@@ -132,6 +142,8 @@ function cut({ from, to, spoil }: Cut): Loose {
     kinds: kinds.subarray(from, to),
     lengths: lengths.slice(from, to),
     data: bytes,
+    nameLengths: called.map((name) => name.length),
+    names: Buffer.from(called.join('')),
   })
 }
 

@@ -15,9 +15,14 @@ import type { Walk } from '../../src/session/session.ts'
 import { DEFAULT_BOUNDS } from '../../src/step/bounds.ts'
 import type { StepServerEvent, StepServerParts } from '../../src/step/grpc.ts'
 
-export type Vocabulary = TokenBytes & { readonly kinds: Uint8Array; readonly digest: string }
+export type Vocabulary = TokenBytes & {
+  readonly kinds: Uint8Array
+  readonly names: ReadonlyMap<number, string>
+  readonly digest: string
+  readonly textDigest: string
+}
 
-/** One byte a token (0 to 255), then a control token and an end-of-text token. */
+/** One byte a token (0 to 255), then a control token called `[bad]` and an end-of-text token, `</s>`. */
 export const byteVocabulary = (): Vocabulary => BYTES
 
 function makeByteVocabulary(): Vocabulary {
@@ -25,7 +30,25 @@ function makeByteVocabulary(): Vocabulary {
   const data = Uint8Array.from({ length: 256 }, (_, i) => i)
   const offsets = Uint32Array.from({ length: size + 1 }, (_, i) => Math.min(i, 256))
   const kinds = Uint8Array.from({ length: size }, (_, i) => (i < 256 ? 0 : i === 256 ? 1 : 3))
-  return { size, data, offsets, kinds, digest: vocabularyDigest(kinds, offsets, data) }
+  const names = new Map([
+    [256, '[bad]'],
+    [257, '</s>'],
+  ])
+  const textDigest = vocabularyDigest(kinds, offsets, data)
+  const digest = namedDigest(textDigest, [...names.values()])
+  return { size, data, offsets, kinds, names, textDigest, digest }
+}
+
+/** `names`: one for each control and end token. */
+export function namedDigest(textDigest: string, names: readonly string[]): string {
+  const lengths = Buffer.alloc(4 * names.length)
+  for (const [i, name] of names.entries()) lengths.writeUInt32LE(Buffer.byteLength(name), 4 * i)
+  return createHash('sha256')
+    .update('checkstream-vocabulary/2\n')
+    .update(Buffer.from(textDigest, 'hex'))
+    .update(lengths)
+    .update(names.join(''))
+    .digest('hex')
 }
 
 export function vocabularyDigest(
@@ -137,6 +160,7 @@ export function engineInfo(more: Partial<EngineInfo> = {}): EngineInfo {
     protocolMinor: 0,
     logitsWidth: 258,
     vocabularyDigest: byteVocabulary().digest,
+    textDigest: byteVocabulary().textDigest,
     endTokenIds: [257],
     slots: 64,
     tensorParallelSize: 1,
@@ -208,7 +232,8 @@ export function hello(more: Readonly<Record<string, unknown>> = {}) {
       runner: 'test',
       model: 'test',
       logitsWidth: vocabulary.size,
-      vocabularyDigest: Buffer.from(vocabulary.digest, 'hex'),
+      vocabularyDigest: Buffer.from(vocabulary.textDigest, 'hex'),
+      fullVocabularyDigest: Buffer.from(vocabulary.digest, 'hex'),
       endTokenIds: [257],
       slots: 64,
       tensorParallelSize: 1,
@@ -221,15 +246,17 @@ export function hello(more: Readonly<Record<string, unknown>> = {}) {
 }
 
 export function vocabularyChunk(more: Readonly<Record<string, unknown>> = {}) {
-  const { kinds, data, digest, size } = byteVocabulary()
+  const { kinds, data, textDigest, size, names } = byteVocabulary()
   return {
     vocabulary: {
-      digest: Buffer.from(digest, 'hex'),
+      digest: Buffer.from(textDigest, 'hex'),
       totalEntries: size,
       firstId: 0,
       kinds,
       lengths: Array.from({ length: size }, (_, i) => (i < 256 ? 1 : 0)),
       data,
+      nameLengths: [...names.values()].map((name) => name.length),
+      names: Buffer.from([...names.values()].join('')),
       ...more,
     },
   }

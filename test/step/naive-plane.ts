@@ -4,7 +4,8 @@ import type { StepPlane, StepPlaneParts, StepPolicy } from '../../src/main/step-
 import type { Ban } from '../../src/model/ban.ts'
 import type { EngineInfo } from '../../src/model/engine.ts'
 import { GuardError } from '../../src/model/errors.ts'
-import { allow, vocabularyDigest } from './fakes.ts'
+import type { VocabularyChunkIn } from '../../src/programs/vocabulary-shelf.ts'
+import { allow, namedDigest, vocabularyDigest } from './fakes.ts'
 import type { Vocabulary } from './fakes.ts'
 import { naiveProgram } from './naive-program.ts'
 
@@ -100,7 +101,7 @@ const toPolicy = (
   revision: number,
 ): NaivePolicy => ({ digest: String(revision).padStart(64, '0'), onFailure, bans })
 
-type Chunk = { kinds: Uint8Array; lengths: readonly number[]; data: Uint8Array }
+type Chunk = Pick<VocabularyChunkIn, 'kinds' | 'lengths' | 'data' | 'nameLengths' | 'names'>
 
 function assembler(engine: EngineInfo): (chunk: Chunk) => Vocabulary | undefined {
   const chunks: Chunk[] = []
@@ -117,10 +118,18 @@ function assembler(engine: EngineInfo): (chunk: Chunk) => Vocabulary | undefined
         offsets[i + 1] = (offsets[i] ?? 0) + length
       })
     const data = Buffer.concat(chunks.map((one) => one.data))
-    const digest = vocabularyDigest(kinds, offsets, data)
+    const textDigest = vocabularyDigest(kinds, offsets, data)
+    const listed = chunks.flatMap((one) => {
+      let at = 0
+      const text = Buffer.from(one.names).toString('utf8')
+      return [...one.nameLengths].map((length) => text.slice(at, (at += length)))
+    })
+    const digest = listed.length === 0 ? textDigest : namedDigest(textDigest, listed)
+    const ids = [...kinds.keys()].filter((id) => kinds[id] === 1 || kinds[id] === 3)
+    const names = new Map(listed.map((name, i) => [ids[i] ?? 0, name]))
     if (digest !== engine.vocabularyDigest) {
       throw new GuardError('vocabulary_invalid', `digest: expected ${engine.vocabularyDigest}`)
     }
-    return { size: entries, kinds, offsets, data, digest }
+    return { size: entries, kinds, offsets, data, names, textDigest, digest }
   }
 }

@@ -14,7 +14,13 @@ import {
 } from '../../src/vocabulary/vocabulary.ts'
 
 const encode = (s: string): Uint8Array => new TextEncoder().encode(s)
-const small = createVocabulary([encode('a'), 'control', encode('bc'), 'end', encode('')], 7)
+const SMALL = [encode('a'), 'control', encode('bc'), 'end', encode('')] as const
+const small = createVocabulary(SMALL, 7)
+const NAMES = new Map([
+  [1, '[TOOL_CALLS]'],
+  [3, '</s>'],
+])
+const named = createVocabulary(SMALL, 7, NAMES)
 
 describe('createVocabulary', () => {
   it('pads to the logits width and tells the kinds apart', () => {
@@ -37,6 +43,20 @@ describe('createVocabulary', () => {
     expect(small.digest).toBe(wanted)
   })
 
+  it('covers the names of control tokens with a second digest, and keeps no others', () => {
+    const wanted = createHash('sha256')
+      .update('checkstream-vocabulary/2\n')
+      .update(Buffer.from(small.digest, 'hex'))
+      .update(Buffer.from([12, 0, 0, 0, 4, 0, 0, 0]))
+      .update('[TOOL_CALLS]</s>')
+      .digest('hex')
+    expect(named).toMatchObject({ digest: wanted, textDigest: small.digest, names: NAMES })
+    expect(named.data).toEqual(small.data)
+    const more = new Map([...NAMES, [0, 'a'], [4, 'unused'], [99, 'far']] as const)
+    expect(createVocabulary(SMALL, 7, more)).toEqual(named)
+    expect(small).toMatchObject({ textDigest: small.digest, names: new Map() })
+  })
+
   it.each([0, 262_145, 1.5])('refuses a width of %s', (width) => {
     expect(() => createVocabulary([], width)).toThrow(/vocabulary: expected 1 to 262144 entries/)
   })
@@ -57,15 +77,30 @@ describe('createVocabularyAssembler', () => {
     expect(assembler.done()).toEqual(small)
   })
 
+  it.each([1, 12, 1_000])('puts names together from pieces of %s bytes', (bytes) => {
+    const assembler = createVocabularyAssembler(named.digest, named.size)
+    for (const piece of toPieces(named, bytes)) assembler.add(piece)
+    expect(assembler.done()).toEqual(named)
+  })
+
   it.each([
     ['a gap', { firstId: 1 }, /first_id: expected 0, got 1/],
     ['an unknown kind', { kinds: Uint8Array.of(9) }, /kinds\[0\]: expected 0 to 3/],
     ['bytes of a control token', { kinds: Uint8Array.of(1) }, /bytes for text tokens only/],
     ['too few bytes', { data: new Uint8Array(0) }, /data: expected 1 bytes, got 0/],
     ['a giant length', { lengths: [2 ** 31] }, /at most 33554432 bytes/],
+    ['a name of a text', { nameLengths: [1] }, /name_lengths: expected 0 entries, got 1/],
+    ['names without lengths', { names: encode('x') }, /names: expected 0 bytes, got 1/],
   ])('refuses %s', (_, change, message) => {
     const assembler = createVocabularyAssembler(small.digest, small.size)
-    const piece = { firstId: 0, kinds: Uint8Array.of(0), lengths: [1], data: encode('a') }
+    const nameless = { nameLengths: [], names: encode('') }
+    const piece = {
+      firstId: 0,
+      kinds: Uint8Array.of(0),
+      lengths: [1],
+      data: encode('a'),
+      ...nameless,
+    }
     expect(() => assembler.add({ ...piece, ...change })).toThrow(message)
   })
 
@@ -93,6 +128,21 @@ describe('createVocabularyCache', () => {
       expect(cache.get(small.digest)).toBeUndefined()
       expect(existsSync(path)).toBe(false)
     }
+  })
+
+  it('keeps names, and reads files of the version that had none', () => {
+    const cache = createVocabularyCache(dir, { maxBytes: 1000 })
+    cache.put(named)
+    expect(cache.get(named.digest)).toEqual(named)
+    const old = Buffer.alloc(12 + 7 * 5 + 3)
+    old.write('CSVOCAB1')
+    old.writeUInt32LE(7, 8)
+    old.set(small.kinds, 12)
+    old.writeUInt32LE(1, 12 + 7)
+    old.writeUInt32LE(2, 12 + 7 + 8)
+    old.write('abc', 12 + 7 * 5)
+    writeFileSync(join(dir, `${small.digest}.vocabulary`), old)
+    expect(cache.get(small.digest)).toEqual(small)
   })
 
   it('stays below its bound and never reads outside its folder', () => {
