@@ -5,6 +5,7 @@
 import { createServer, request } from 'node:http'
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -22,6 +23,7 @@ import { ensureVllm } from './vllm-env.mjs'
 
 const PREFIX = 'checkstream-run-'
 const FAILED = 'checkstream-failed-'
+const TEMPORARY = 'tmp'
 const KEPT = 'checkstream-logs-'
 // npm runs a script in the folder of package.json; paths are meant from where the user is.
 const HERE =
@@ -162,7 +164,11 @@ function startEngine(processes, folder, { python, model, name, isDemo }) {
   if (isDemo) {
     args.push('--dtype', 'float32', '--enable-auto-tool-choice', '--tool-call-parser', 'hermes')
   }
+  // vLLM leaves files and sockets in the folder for temporary ones: here they go with the run.
+  const temporary = join(folder, TEMPORARY)
+  mkdirSync(temporary)
   const env = {
+    TMPDIR: temporary,
     PYTHONPATH: join(ROOT, 'plugin'),
     VLLM_SIDECAR_SOCKET: step,
     VLLM_NO_USAGE_STATS: '1',

@@ -32,6 +32,7 @@ const SUITES = [
   { name: 'probe', args: ['probe.py', ...(isRecorded ? ['record'] : [])] },
   { name: 'tp', args: ['tensor_parallel.py'] },
   { name: 'e2e', args: ['end_to_end.py'] },
+  { name: 'start', args: ['start.py'] },
 ]
 
 const totals = { passed: 0, failed: 0, skipped: 0 }

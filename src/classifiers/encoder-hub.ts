@@ -5,6 +5,7 @@
  * Never rejects and never waits past a deadline: what is not answered in time is `late`, what a
  * worker could not judge is `failed`, and the rule's `on_failure` decides what that means.
  */
+import '../model/onnx-env.ts'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'

@@ -4,6 +4,7 @@
  * onnxruntime blocks the thread that runs it, which is why this is a thread of its own. Windows that
  * were seen are answered from a cache by digest; at its bound the oldest entry goes.
  */
+import '../model/onnx-env.ts'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { getPriority, setPriority } from 'node:os'

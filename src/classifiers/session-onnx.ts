@@ -1,4 +1,5 @@
 /** Opens an ONNX file for one core; a file that cannot be run is refused by name. */
+import '../model/onnx-env.ts'
 import { readFile } from 'node:fs/promises'
 import { InferenceSession } from 'onnxruntime-node'
 import { GuardError } from '../model/errors.ts'

@@ -6,6 +6,7 @@
  * depend on where tokens were cut. `run` blocks the event loop for as long as it takes, which this
  * model is small enough for; the encoder is not (encoder-hub.ts).
  */
+import '../model/onnx-env.ts'
 import { join } from 'node:path'
 import { Tensor, type InferenceSession } from 'onnxruntime-node'
 import { GuardError, invariant } from '../model/errors.ts'

@@ -2,6 +2,7 @@
  * A tagger over units: hashed byte n-grams in, one label a unit out; names and addresses come from it.
  * It needs no tokenizer. Windows overlap, and a unit is judged in the window that shows most around it.
  */
+import '../model/onnx-env.ts'
 import { join } from 'node:path'
 import { Tensor, type InferenceSession } from 'onnxruntime-node'
 import { GuardError } from '../model/errors.ts'

@@ -2,6 +2,7 @@
  * The network itself: one onnxruntime session, fed with tokens and the cache's memory. The graph
  * (training/demo-lm/graph.py) writes the new keys and values into the same memory that it read.
  */
+import '../model/onnx-env.ts'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { GuardError, invariant } from '../model/errors.ts'
 import { Cache } from './cache.ts'
