@@ -226,8 +226,8 @@ function lookupOf<V extends PlaneVocabulary>(
   if (vocabulary === undefined) return undefined
   let lookup = lookups.get(vocabulary)
   if (lookup === undefined) {
-    const { size, offsets, data } = vocabulary
-    lookup = createTokenLookup({ size, offsets, data, kinds: kit.kinds(vocabulary) })
+    const { size, offsets, data, names } = vocabulary
+    lookup = createTokenLookup({ size, offsets, data, names, kinds: kit.kinds(vocabulary) })
     lookups.set(vocabulary, lookup)
   }
   return lookup

@@ -9,9 +9,12 @@ type Vocabulary = {
   readonly kinds: Uint8Array
   readonly offsets: Uint32Array
   readonly data: Uint8Array
+  readonly names?: ReadonlyMap<number, string> | undefined
 }
 
 export type TokenLookup = {
+  /** Control tokens that are called so; none where the engine does not tell their names. */
+  readonly named: (name: string) => readonly number[]
   /** Tokens whose whole text is `text`, white space at the ends aside. */
   readonly tokensOf: (text: string) => readonly number[]
   /**
@@ -42,6 +45,7 @@ export function createTokenLookup(vocabulary: Vocabulary): TokenLookup {
   let words: ReadonlyMap<string, readonly number[]> | undefined
   let pieces: Pieces | undefined
   let order: Sorted | undefined
+  let names: ReadonlyMap<string, readonly number[]> | undefined
   const sorted = (): Sorted => (order ??= sortTexts(vocabulary))
   const tokensOf = (text: string): readonly number[] =>
     (words ??= indexWords(vocabulary)).get(text.trim()) ?? []
@@ -49,6 +53,7 @@ export function createTokenLookup(vocabulary: Vocabulary): TokenLookup {
     spell(Buffer.from(text), (pieces ??= indexPieces(vocabulary)))
   const sets = new WeakMap<SafeWords, TokenSet>()
   return {
+    named: (name) => (names ??= indexNames(vocabulary)).get(name) ?? [],
     tokensOf,
     encode,
     safe: (written) => {
@@ -129,6 +134,12 @@ function indexWords(vocabulary: Vocabulary): ReadonlyMap<string, readonly number
     else known.push(id)
   }
   return words
+}
+
+function indexNames({ names }: Vocabulary): ReadonlyMap<string, readonly number[]> {
+  const found = new Map<string, number[]>()
+  for (const [id, name] of names ?? []) found.set(name, [...(found.get(name) ?? []), id])
+  return found
 }
 
 function indexPieces(vocabulary: Vocabulary): Pieces {

@@ -10,6 +10,8 @@ export type TokenBytes = {
   readonly size: number
   readonly offsets: Uint32Array
   readonly data: Uint8Array
+  /** What control tokens are called, by id; they have no bytes. */
+  readonly names?: ReadonlyMap<number, string>
 }
 
 const FIRST_BYTES = 256
@@ -33,9 +35,9 @@ export class RowText {
     return this.#length
   }
 
-  /** Bytes at the end that begin a character; counted when the text was asked for last. */
-  get openBytes(): number {
-    return this.#length - this.#decodedBytes
+  /** Bytes at the end that begin a character, as of when the text was asked for last; valid until the next append. */
+  openTail(): Uint8Array {
+    return this.#bytes.subarray(this.#decodedBytes, this.#length)
   }
 
   get isCut(): boolean {

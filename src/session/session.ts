@@ -46,6 +46,12 @@ export type SessionParts = {
   readonly maxTextBytes: number
 }
 
+/** A control token that has a name, and the length of the text in bytes where it stands. */
+export type Mark = { readonly position: number; readonly at: number; readonly name: string }
+
+/** Marks kept of one row: past it a call that begins is no longer followed, and left to the stream. */
+const MAX_MARKS = 4_096
+
 export class Session {
   readonly opened: Opened
   readonly text: RowText
@@ -53,6 +59,7 @@ export class Session {
   readonly #walk: Walk | undefined
   readonly #states: ProgramState[] = Array.from({ length: RING }, () => 0)
   readonly #lengths = new Int32Array(RING)
+  readonly #marks: Mark[] = []
   #isCompared: boolean
   #isViolated = false
   /** Tokens were missed and the engine did not say where its program stands: ours means nothing. */
@@ -89,6 +96,11 @@ export class Session {
     return this.#walk?.digest ?? ''
   }
 
+  /** Control tokens in the order of their positions. */
+  get marks(): readonly Mark[] {
+    return this.#marks
+  }
+
   get isViolated(): boolean {
     return this.#isViolated
   }
@@ -105,12 +117,23 @@ export class Session {
         noticed |= NOTICED.violation
       }
     }
-    if (this.#vocabulary !== undefined) this.text.append(this.#vocabulary, token)
+    const vocabulary = this.#vocabulary
+    if (vocabulary !== undefined) {
+      this.text.append(vocabulary, token)
+      const { offsets } = vocabulary
+      if (offsets[token] === offsets[token + 1]) this.#mark(token, vocabulary)
+    }
     const at = ++this.#position
     this.#states[at & MASK] = this.#state
     this.#lengths[at & MASK] = this.text.length
     if (at - this.#oldest > HISTORY) this.#oldest = at - HISTORY
     return noticed
+  }
+
+  #mark(token: number, { names }: TokenBytes): void {
+    const name = names?.get(token)
+    if (name === undefined || this.#marks.length >= MAX_MARKS) return
+    this.#marks.push({ position: this.#position, at: this.text.length, name })
   }
 
   /** The oldest position that can be restored. */
@@ -163,6 +186,7 @@ export class Session {
    * NOTICED bits. The text is then what it was before the token there.
    */
   seek(position: number): number {
+    while ((this.#marks.at(-1)?.position ?? -1) >= position) this.#marks.pop()
     if (position < this.#position && position >= this.#oldest) {
       this.#state = this.#states[position & MASK] ?? 0
       this.text.truncate(this.#lengths[position & MASK] ?? 0)
@@ -170,7 +194,10 @@ export class Session {
       return NOTICED.rewind
     }
     const isBack = position < this.#position
-    if (isBack) this.text.truncate(0)
+    if (isBack) {
+      this.text.truncate(0)
+      this.#marks.length = 0
+    }
     this.text.appendHole()
     this.#isAfterGap = true
     this.#state = this.#walk?.start ?? 0

@@ -1,18 +1,5 @@
-/** How values and names of a call are spelled in each raw format, as far as a mask has to know it. */
+/** How values of a call are spelled in each raw format, as far as a mask has to know it. */
 import type { ToolFormat } from '../model/tool-format.ts'
-
-/** What ends a name; undefined where a control token does, which has no text. */
-export const NAME_END: Readonly<Record<ToolFormat, string | undefined>> = {
-  hermes: '"',
-  llama3_json: '"',
-  pythonic: '(',
-  qwen3_xml: '>',
-  mistral: undefined,
-  deepseek_v3: undefined,
-  kimi_k2: undefined,
-  glm45: undefined,
-  openai: undefined,
-}
 
 /** A text value up to its end; `ends` are what may follow, where that has to be seen to. */
 export type ValueSpelling = { readonly text: string; readonly ends: readonly string[] }

@@ -18,20 +18,28 @@ export class TokenSets {
     this.#sets = sets
   }
 
-  /** Everything but what one of the texts begins with is denied. `skip`: bytes spelled already. */
-  only(texts: readonly string[], skip: number): TokenSet {
-    return this.#set(`only ${skip}`, texts, () => ({
-      tokens: this.#lookup.towards(texts, skip),
+  /**
+   * Everything but what one of the texts begins with is denied. `skip`: bytes spelled already; `marks`:
+   * control tokens that may come next.
+   */
+  only(texts: readonly string[], skip: number, marks: readonly string[] = []): TokenSet {
+    return this.#set(`only ${skip}`, [texts, marks], () => ({
+      tokens: [...this.#lookup.towards(texts, skip), ...this.#named(marks)],
       invert: true,
     }))
   }
 
-  /** What would complete one of the texts is denied. */
-  never(texts: readonly string[], skip: number): TokenSet {
-    return this.#set(`never ${skip}`, texts, () => ({
-      tokens: this.#lookup.completing(texts, skip),
+  /** What would complete one of the texts is denied, and the control tokens `marks`. */
+  never(texts: readonly string[], skip: number, marks: readonly string[] = []): TokenSet {
+    return this.#set(`never ${skip}`, [texts, marks], () => ({
+      tokens: [...this.#lookup.completing(texts, skip), ...this.#named(marks)],
       invert: false,
     }))
+  }
+
+  /** Whether the vocabulary has a control token of that name. */
+  isMark(name: string): boolean {
+    return this.#lookup.named(name).length > 0
   }
 
   /** Tokens that spell the text; none when a character of it is half spelled. */
@@ -39,8 +47,12 @@ export class TokenSets {
     return skip === 0 ? this.#lookup.encode(text) : []
   }
 
-  #set(kind: string, texts: readonly string[], make: () => TokenSet): TokenSet {
-    const key = `${kind} ${texts.join('\u0000')}`
+  #named(marks: readonly string[]): readonly number[] {
+    return marks.flatMap((mark) => this.#lookup.named(mark))
+  }
+
+  #set(kind: string, lists: readonly (readonly string[])[], make: () => TokenSet): TokenSet {
+    const key = `${kind} ${lists.map((list) => list.join('\u0000')).join('\u0001')}`
     const found = this.#sets.get(key)
     if (found !== undefined) return found
     if (this.#sets.size >= MAX_SETS) this.#sets.clear()

@@ -10,13 +10,15 @@ import type { TokenLookup } from '../programs/token-lookup.ts'
 import { DEFAULT_PRIORITY } from '../policy/compiled.ts'
 import type { CompiledPolicy, DecideContext } from '../policy/compiled.ts'
 import type { Row, Steer, Watcher } from '../session/row.ts'
+import { SpelledText } from '../session/spelled-text.ts'
 import { JsonCursor } from '../tools/json-cursor.ts'
 import { createDetectingRecogniser, createToolRecogniser } from '../tools/recogniser.ts'
 import type { ToolRecogniser } from '../tools/recogniser.ts'
+import type { SpelledName } from '../tools/source.ts'
 import { namesIn, planNames, planValue } from './plan.ts'
 import type { NamePlan, ValuePlan } from './plan.ts'
 import type { ForcedValue, ToolSite } from './site.ts'
-import { NAME_END, afterValue, spellings } from './spelling.ts'
+import { afterValue, spellings } from './spelling.ts'
 import type { ValueSpelling } from './spelling.ts'
 import { TokenSets } from './token-sets.ts'
 
@@ -52,6 +54,8 @@ type Spelling = {
   readonly place: string
   readonly rule: string
   readonly rests: readonly string[]
+  /** Control tokens that end the name which is spelled. */
+  readonly marks?: readonly string[]
   /** What is left of the only value that may stand here. */
   readonly force?: string
   /** Told of when it is forced, unless the model had a choice of values. */
@@ -60,14 +64,24 @@ type Spelling = {
 
 const MAX_CALL_CHARS = 64 * 1024
 const SYNC: Steer = { sync: true }
-/** Where a call may begin with the very next token: nothing said yet, or the thinking just over. */
-const MAY_CALL = /(?:^|<\/think>|<tool_call>)\s*$/
-const TAIL = 16
+/** Where a call may begin with the very next token: nothing said yet, the thinking just over, calls begun. */
+const MAY_CALL = [
+  '</think>',
+  '[/THINK]',
+  '<tool_call>',
+  '<|tool_calls_section_begin|>',
+  '<|tool_call_end|>',
+  '<｜tool▁calls▁begin｜>',
+  '<｜tool▁call▁end｜>',
+]
+const TAIL = 64
 
 export class ToolWatcher implements Watcher {
   readonly #row: Row<Steered>
   readonly #parts: ToolWatcherParts
   readonly #sets: TokenSets
+  /** What is read and steered; evidence is told in places of the row's own text. */
+  readonly #text: SpelledText
   #reader: ToolRecogniser
   #read = 0
   #call: Call | undefined
@@ -83,11 +97,12 @@ export class ToolWatcher implements Watcher {
     this.#row = row
     this.#parts = parts
     this.#sets = new TokenSets(parts.lookup)
+    this.#text = new SpelledText(row)
     this.#reader = createReader(parts.format)
   }
 
   advance(): readonly Finding[] {
-    const text = this.#row.text()
+    const text = this.#text.toString()
     if (text.length > this.#read) {
       this.#hear(text.slice(this.#read))
       this.#read = text.length
@@ -97,6 +112,7 @@ export class ToolWatcher implements Watcher {
 
   /** Reads the shortened text again: rewinds are rare. */
   rewind(): void {
+    this.#text.reset()
     this.#reader = createReader(this.#parts.format)
     this.#call = undefined
     this.#forced = undefined
@@ -112,7 +128,7 @@ export class ToolWatcher implements Watcher {
     const { site } = this.#parts
     this.#beganMs = performance.now()
     if (site?.isConstrained === true) return undefined
-    const text = this.#row.text()
+    const text = this.#text.toString()
     if (this.#isPlaying(text)) return this.#steer
     const isOpen = this.#reader.openFrom < text.length
     if (!isOpen) return this.#keep(site !== undefined && mayCall(text) ? SYNC : undefined, '')
@@ -145,7 +161,7 @@ export class ToolWatcher implements Watcher {
     const { format } = this.#reader
     if (format === undefined) return undefined
     const name = this.#reader.spelledName
-    if (name !== undefined) return this.#spellingOfName(format, name.trimStart())
+    if (name !== undefined) return this.#spellingOfName(name)
     const call = this.#call
     const value = this.#reader.spelledValue
     if (call === undefined) return undefined
@@ -204,22 +220,22 @@ export class ToolWatcher implements Watcher {
     return { kind, rests: left, force, ...(safe === undefined ? {} : { safe }), ...at }
   }
 
-  #spellingOfName(format: ToolFormat, spelled: string): Spelling | undefined {
+  #spellingOfName({ text, form }: SpelledName): Spelling | undefined {
     const { allowed, refused } = (this.#names ??= this.#planNames())
     if (refused.length === 0) return undefined
-    const end = NAME_END[format]
-    const place = `name ${this.#reader.openFrom}`
-    const rule = 'tools.name'
-    if (end !== undefined && allowed.length > 0) {
-      const left = restsOf(
-        allowed.map((name) => name + end),
-        spelled,
-      )
-      return left.length === 0 ? undefined : { kind: 'only', rests: left, place, rule }
-    }
-    const whole = refused.filter((name) => !allowed.some((other) => other.startsWith(name)))
-    const left = restsOf(whole, spelled)
-    return left.length === 0 ? undefined : { kind: 'never', rests: left, place, rule }
+    const spelled = text.trimStart()
+    const at = { place: `name ${this.#reader.openFrom}`, rule: 'tools.name' }
+    const marks = form.ends.filter((end) => this.#sets.isMark(end))
+    const ends = form.ends.filter((end) => !marks.includes(end))
+    const kind = allowed.length > 0 ? 'only' : 'never'
+    const known = kind === 'only' ? [...allowed, ...form.words] : refused
+    const names = known.flatMap((name) => form.before.map((before) => before + name))
+    const ended = names.flatMap((name) => ends.map((end) => name + end))
+    const whole = kind === 'only' ? [...ended, ...form.others] : [...names, ...ended]
+    const left = restsOf(ends.length === 0 ? [...names, ...whole] : whole, spelled)
+    const closing = names.includes(spelled) ? marks : []
+    if (left.length === 0 && closing.length === 0) return undefined
+    return { kind, rests: left, marks: closing, ...at }
   }
 
   #planNames(): NamePlan {
@@ -234,11 +250,13 @@ export class ToolWatcher implements Watcher {
   }
 
   #apply(spelling: Spelling, text: string): Steer | undefined {
-    const { kind, rests: left, place, rule, force: only, safe } = spelling
-    const key = `${kind} ${left.join('\u0000')}`
-    if (key === this.#key) return this.#steer
+    const { kind, marks, place, rule, force: only, safe } = spelling
     // Bytes of a character that is not whole yet are spelled already.
-    const skip = this.#row.session.text.openBytes
+    const open = this.#row.session.text.openTail()
+    const skip = open.length
+    const left = skip === 0 ? spelling.rests : spelling.rests.filter((rest) => begins(rest, open))
+    const key = `${kind} ${skip} ${left.join('\u0000')}\u0001${marks?.join('\u0000') ?? ''}`
+    if (key === this.#key) return this.#steer
     const force = only === undefined ? [] : this.#sets.encode(only, skip)
     if (only !== undefined && force.length > 0) {
       this.#forced = { until: this.#row.position + force.length, text: text + only }
@@ -246,7 +264,8 @@ export class ToolWatcher implements Watcher {
       if (safe !== undefined) this.#parts.forced?.(safe)
       return this.#keep({ sync: true, force }, key)
     }
-    const set = kind === 'only' ? this.#sets.only(left, skip) : this.#sets.never(left, skip)
+    const set =
+      kind === 'only' ? this.#sets.only(left, skip, marks) : this.#sets.never(left, skip, marks)
     if (set.tokens.length === 0) return this.#keep(SYNC, '')
     this.#tell(place, rule, 'deny')
     return this.#keep({ sync: true, deny: [set] }, key)
@@ -261,7 +280,7 @@ export class ToolWatcher implements Watcher {
   #tell(place: string, rule: string, action: 'deny' | 'force'): void {
     if (this.#told.has(place)) return
     this.#told.add(place)
-    const span = [this.#reader.openFrom, this.#row.text().length] as const
+    const span = [this.#text.plainOffset(this.#reader.openFrom), this.#row.text().length] as const
     const tookUs = Math.round((performance.now() - this.#beganMs) * 1_000)
     this.#parts.observe({ rule, action, span, tookUs })
   }
@@ -309,8 +328,14 @@ const createReader = (format: ToolFormat | undefined): ToolRecogniser =>
     ? createDetectingRecogniser(MAX_CALL_CHARS)
     : createToolRecogniser(format, MAX_CALL_CHARS)
 
-const mayCall = (text: string): boolean =>
-  MAY_CALL.test(text.length > TAIL ? `…${text.slice(-TAIL)}` : text)
+function mayCall(text: string): boolean {
+  const tail = text.slice(-TAIL).trimEnd()
+  if (tail === '') return text.length < TAIL
+  return MAY_CALL.some((mark) => tail.endsWith(mark))
+}
+
+const begins = (text: string, bytes: Uint8Array): boolean =>
+  Buffer.from(text).subarray(0, bytes.length).equals(bytes)
 
 /** What is left of the texts that what is spelled so far begins. */
 const restsOf = (texts: readonly string[], spelled: string): readonly string[] =>

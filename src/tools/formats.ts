@@ -1,5 +1,17 @@
 /** The raw formats of tool calls, each as a reader of growing text. */
 import { readCallObject, readJson } from './json-reading.ts'
+import {
+  DEEPSEEK_BODY,
+  DEEPSEEK_HEAD,
+  DEEPSEEK_LINE,
+  DEEPSEEK_SEPARATOR,
+  GLM_NAME,
+  HARMONY_NAME,
+  KIMI_NAME,
+  MISTRAL_NAME,
+  PYTHON_NAME,
+  QWEN_NAME,
+} from './name-form.ts'
 import { readPythonCall } from './python-reading.ts'
 import { type Reading, type Source, find, next, skipSpace, take, until } from './source.ts'
 
@@ -44,8 +56,10 @@ export function* mistral(source: Source): Reading<void> {
     const found = yield* find(source, ['[TOOL_CALLS]'])
     if (found === undefined) return
     source.open(found.at)
+    source.naming(MISTRAL_NAME)
     const first = yield* skipSpace(source)
     if (first === '[') {
+      source.unname()
       source.skip(1)
       yield* mistralList(source)
       continue
@@ -57,6 +71,7 @@ export function* mistral(source: Source): Reading<void> {
       name += char
       source.skip(1)
     }
+    source.unname()
     yield* mistralTags(source)
     source.named(name.trim())
     yield* finish(source, yield* readJson(source, (more) => source.grow(more)))
@@ -112,7 +127,7 @@ function* pythonCalls(source: Source, at: number): Reading<boolean> {
   for (let start = at; ; start = source.offset) {
     // A name may begin with the very next token.
     source.open(start)
-    source.naming()
+    source.naming(PYTHON_NAME)
     const char = yield* skipSpace(source)
     if (char === ']') {
       source.abandon()
@@ -139,7 +154,7 @@ export function* qwenXml(source: Source): Reading<void> {
     const found = yield* find(source, ['<function='])
     if (found === undefined) return
     source.open(found.at)
-    source.naming()
+    source.naming(QWEN_NAME)
     const name = yield* until(source, ['>'])
     source.named(name.text.trim())
     const writer = createArguments(source)
@@ -169,7 +184,7 @@ export function* glm(source: Source): Reading<void> {
       source.abandon()
       continue
     }
-    source.naming()
+    source.naming(GLM_NAME)
     const head = yield* until(source, ['<arg_key>', '</tool_call>'])
     source.named(head.text.trim())
     const writer = createArguments(source)
@@ -193,8 +208,10 @@ export function* deepseek(source: Source): Reading<void> {
     const found = yield* find(source, ['<｜tool▁call▁begin｜>'])
     if (found === undefined) return
     source.open(found.at)
-    const head = yield* until(source, ['<｜tool▁sep｜>'])
+    source.naming(DEEPSEEK_HEAD)
+    const head = yield* until(source, [DEEPSEEK_SEPARATOR])
     let name = head.text.trim()
+    source.naming(name === 'function' ? DEEPSEEK_LINE : DEEPSEEK_BODY)
     if ((yield* skipSpace(source)) !== '{') {
       const line = yield* until(source, ['\n'])
       name = line.text.trim()
@@ -212,6 +229,7 @@ export function* kimi(source: Source): Reading<void> {
     const found = yield* find(source, ['<|tool_call_begin|>'])
     if (found === undefined) return
     source.open(found.at)
+    source.naming(KIMI_NAME)
     const head = yield* until(source, ['<|tool_call_argument_begin|>'])
     source.named(
       head.text
@@ -224,22 +242,74 @@ export function* kimi(source: Source): Reading<void> {
   }
 }
 
-/** Harmony: a header with `to=functions.NAME`, in the role or in the channel, before the message. */
+/**
+ * Harmony: a header with `to=functions.NAME`, in the role or in the channel, before the message. The
+ * prompt ends with the role, so the text may begin inside of a header.
+ */
 export function* harmony(source: Source): Reading<void> {
+  if (yield* isRecipient(source)) yield* harmonyCall(source, 0, MAX_HEADER_CHARS)
   for (;;) {
     const found = yield* find(source, ['<|start|>', '<|channel|>'])
     if (found === undefined) return
-    source.open(found.at)
-    const head = yield* until(source, ['<|message|>'])
-    const name = /\bto=(?:functions\.)?([^\s<]+)/.exec(head.text)?.[1]
-    if (head.marker === undefined || name === undefined || name === 'assistant') {
-      if (!source.isClosed) source.abandon()
+    yield* harmonyCall(source, found.at, Infinity)
+  }
+}
+
+/** Of a header without the token that opens it: ordinary text may begin like one. */
+const MAX_HEADER_CHARS = 512
+const MESSAGE = '<|message|>'
+
+function* harmonyCall(source: Source, at: number, headerChars: number): Reading<void> {
+  source.open(at)
+  const name = yield* recipient(source, headerChars)
+  if (name === undefined || name === 'assistant') {
+    if (!source.isClosed || source.peek() !== undefined) source.abandon()
+    return
+  }
+  source.named(name)
+  const isWhole = yield* readJson(source, (more) => source.grow(more))
+  yield* finish(source, isWhole, '<|call|>')
+}
+
+/** Whether the text begins with `to=`; nothing of it is taken. */
+function* isRecipient(source: Source): Reading<boolean> {
+  source.mark(0)
+  yield* take(source, ' ')
+  const isHeader = yield* take(source, 'to=')
+  source.rewind(0)
+  if (!isHeader) source.mark(undefined)
+  return isHeader
+}
+
+/** The name after `to=` in the rest of a header, which ends with `<|message|>`. */
+function* recipient(source: Source, maxChars: number): Reading<string | undefined> {
+  const end = source.offset + maxChars
+  let name: string | undefined
+  let last = ''
+  for (;;) {
+    const char = yield* next(source)
+    if (char === undefined || source.isOverBound || source.offset > end) return undefined
+    if (char === '<' && (yield* take(source, MESSAGE))) return name
+    if (name === undefined && char === 't' && !/\w/.test(last) && (yield* take(source, 'to='))) {
+      name = yield* recipientName(source)
       continue
     }
-    source.named(name)
-    const isWhole = yield* readJson(source, (more) => source.grow(more))
-    yield* finish(source, isWhole, '<|call|>')
+    last = char
+    source.skip(1)
   }
+}
+
+function* recipientName(source: Source): Reading<string> {
+  source.naming(HARMONY_NAME)
+  let name = ''
+  for (;;) {
+    const char = yield* next(source)
+    if (char === undefined || /[\s<]/.test(char) || source.isOverBound) break
+    name += char
+    source.skip(1)
+  }
+  source.unname()
+  return name.replace(/^functions\./, '')
 }
 
 /** Completes the call and takes the marker that ends it, when it is there; an early end leaves it open. */

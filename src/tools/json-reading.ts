@@ -1,4 +1,5 @@
 /** Reads JSON values from growing text, telling of every character as it comes. */
+import { JSON_NAME } from './name-form.ts'
 import { type Reading, type Source, next, skipSpace } from './source.ts'
 
 type Report = (more: string) => void
@@ -94,7 +95,7 @@ export function* readCallObject(source: Source, isBare = false): Reading<boolean
     if (isBare && !CALL_KEYS.has(key ?? '')) return false
     if (key === 'name' && (yield* skipSpace(source)) === '"') {
       source.skip(1)
-      source.naming()
+      source.naming(JSON_NAME)
       source.rewind(source.offset - 1)
       const name = yield* readString(source)
       if (name === undefined || name === '') return false

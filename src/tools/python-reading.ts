@@ -1,11 +1,12 @@
 /** Reads `f(a=1, b="x")` from growing text: Python literals become JSON as they come. */
+import { PYTHON_NAME } from './name-form.ts'
 import { type Reading, type Source, next, skipSpace } from './source.ts'
 
 const WORDS: Readonly<Record<string, string>> = { True: 'true', False: 'false', None: 'null' }
 
 /** A call with keyword arguments at the current place; false when it is something else. */
 export function* readPythonCall(source: Source): Reading<boolean> {
-  source.naming()
+  source.naming(PYTHON_NAME)
   const name = yield* readName(source)
   if (name === '' || (yield* skipSpace(source)) !== '(') return false
   source.skip(1)

@@ -17,7 +17,7 @@ import {
   qwenXml,
 } from './formats.ts'
 import type { ToolFormat } from '../model/tool-format.ts'
-import { type Reading, type SeenCall, Source } from './source.ts'
+import { type Reading, type SeenCall, Source, type SpelledName } from './source.ts'
 
 export interface ToolRecogniser {
   /** Calls that this text opened, continued or completed, at most one entry a call. */
@@ -31,7 +31,7 @@ export interface ToolRecogniser {
   /** The format that is read; undefined while it is not known. */
   readonly format: ToolFormat | undefined
   /** What is spelled of a call's name so far; undefined outside of a name. */
-  readonly spelledName: string | undefined
+  readonly spelledName: SpelledName | undefined
   /** What is spelled of an argument's value so far, in formats that write values as plain text. */
   readonly spelledValue: { readonly key: string; readonly text: string } | undefined
 }

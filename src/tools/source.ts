@@ -3,6 +3,8 @@
  * forgotten; a call that outgrows the bound is abandoned as incomplete.
  */
 
+import type { NameForm } from './name-form.ts'
+
 /** Yields when more text is needed; the text may have ended then (`isClosed`). */
 export type Reading<Result> = Generator<void, Result, void>
 
@@ -15,6 +17,8 @@ export type SeenCall = {
   readonly start: number
   readonly end: number
 }
+
+export type SpelledName = { readonly text: string; readonly form: NameForm }
 
 type OpenCall = { -readonly [Field in keyof SeenCall]: SeenCall[Field] }
 
@@ -29,6 +33,7 @@ export class Source {
   #mark: number | undefined
   #call: OpenCall | undefined
   #nameFrom: number | undefined
+  #nameForm: NameForm | undefined
   #valueFrom: number | undefined
   #valueKey = ''
   #hasChanged = false
@@ -94,9 +99,15 @@ export class Source {
     this.#mark = offset
   }
 
-  /** From here on the call's name is spelled. */
-  naming(): void {
+  /** From here on the call's name is spelled, in this form. */
+  naming(form: NameForm): void {
     this.#nameFrom = this.#pos
+    this.#nameForm = form
+  }
+
+  /** No name is spelled any more, although the call may be named only later. */
+  unname(): void {
+    this.#nameFrom = undefined
   }
 
   /** From here on the value of an argument is spelled as plain text (tag formats). */
@@ -111,9 +122,10 @@ export class Source {
   }
 
   /** What is spelled of the name so far; undefined outside of a name. */
-  get spelledName(): string | undefined {
-    const from = this.#nameFrom
-    return from === undefined ? undefined : this.slice(from, this.length)
+  get spelledName(): SpelledName | undefined {
+    const [from, form] = [this.#nameFrom, this.#nameForm]
+    if (from === undefined || form === undefined) return undefined
+    return { text: this.slice(from, this.length), form }
   }
 
   get spelledValue(): { readonly key: string; readonly text: string } | undefined {
