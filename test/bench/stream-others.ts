@@ -15,6 +15,7 @@ export type Other = {
 }
 
 const FOLDER = join(repository, 'node_modules/.cache/gateways')
+const PORTKEY = '1.15.2'
 
 export async function startOthers(upstream: string): Promise<readonly Other[]> {
   const started: Other[] = []
@@ -29,13 +30,16 @@ export async function startOthers(upstream: string): Promise<readonly Other[]> {
 }
 
 async function startPortkey(upstream: string): Promise<Other> {
-  const folder = join(FOLDER, 'portkey')
+  const folder = join(FOLDER, `portkey-${PORTKEY}`)
   const root = join(folder, 'node_modules/@portkey-ai/gateway')
+  // Its range allows later ones, with which every answer is a 500, "TypeError: immutable"
+  // (Portkey-AI/gateway#1389); this is the one that its own lock file names.
+  const overrides = { '@hono/node-server': '1.13.5' }
   if (!existsSync(root)) {
     mkdirSync(folder, { recursive: true })
-    writeFileSync(join(folder, 'package.json'), '{"private":true}')
-    const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '@portkey-ai/gateway@1']
-    install('npm', args, folder)
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, overrides }))
+    const quiet = ['--ignore-scripts', '--no-audit', '--no-fund']
+    install('npm', ['install', ...quiet, `@portkey-ai/gateway@${PORTKEY}`], folder)
   }
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     version: string
