@@ -6,11 +6,13 @@ import type { EffectiveConfig } from '../config/layers.ts'
 import { printDoctor, runDoctor } from '../doctor/doctor-cli.ts'
 import { createUpstream } from '../proxy/upstream-http.ts'
 import type { Upstream } from '../proxy/upstream-http.ts'
+import { PROTOCOL_MAJOR } from '../step/bounds.ts'
 import { readFlags } from './flags.ts'
 
-const HELP = `checkstream doctor [--config FILE] [flags as serve] [--url URL] [--json]
-  --url   where the running sidecar listens; default: this machine, server.port
-  --json  for machines
+const HELP = `checkstream doctor [--config FILE] [flags as serve] [--url URL] [--python PATH] [--json]
+  --url     where the running sidecar listens; default: this machine, server.port
+  --python  a Python to look for the plugin in: that of vLLM
+  --json    for machines
 One line a check, with what to do. Exit code 1 when a check failed.`
 
 const TIMEOUT_MS = 5_000
@@ -21,6 +23,7 @@ export async function runDoctorCommand(argv: readonly string[]): Promise<number>
   const { values } = readFlags(argv, {
     ...FLAG_OPTIONS,
     url: { type: 'string' },
+    python: { type: 'string' },
     json: { type: 'boolean' },
   })
   if (values['help'] === true) {
@@ -45,6 +48,10 @@ export async function runDoctorCommand(argv: readonly string[]): Promise<number>
       sidecarUrl: url,
       models: () => listModels(upstream),
       timeoutMs: TIMEOUT_MS,
+      python:
+        typeof values['python'] === 'string'
+          ? { path: values['python'], protocolMajor: PROTOCOL_MAJOR }
+          : undefined,
     })
     return printDoctor(checks, values['json'] === true)
   } finally {

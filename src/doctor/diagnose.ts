@@ -17,7 +17,23 @@ export type DoctorCheck = {
 export type Tried<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string }
 
+/** The plugin as a Python has it installed. */
+export type PluginFacts = {
+  /** Undefined when it is not installed there. */
+  readonly version?: string
+  readonly protocolMajor?: number
+  /** Of the plugin's dependencies, and vLLM. */
+  readonly missing: readonly string[]
+}
+
 export type Facts = {
+  /** Asked for by --python. */
+  readonly python?: {
+    readonly path: string
+    readonly protocolMajor: number
+    readonly plugin: Tried<PluginFacts>
+  }
+
   readonly socket: string
   readonly backend: string
   readonly sidecarUrl: string
@@ -30,30 +46,75 @@ export type Facts = {
 }
 
 export function diagnose(facts: Facts): readonly DoctorCheck[] {
-  const sidecar = checkSidecar(facts)
-  const checks = [checkBackend(facts), sidecar, checkSocket(facts)]
+  const checks = [...checkPython(facts), checkBackend(facts), checkSidecar(facts)]
   if (!facts.status.ok) {
-    const skipped = ['plugin', 'vocabulary', 'programs', 'states', 'plugin health', 'canary']
-    return [...checks, ...skipped.map((name) => skip(name, 'the sidecar does not answer'))]
+    // Without it nobody makes the socket.
+    const socket = facts.health.ok ? [checkSocket(facts)] : []
+    const names = ['socket', 'policies', 'plugin', 'vocabulary', 'programs', 'states']
+    const skipped = [...names, 'plugin health', 'canary'].slice(socket.length)
+    return [
+      ...checks,
+      ...socket,
+      ...skipped.map((name) => skip(name, 'the sidecar does not answer')),
+    ]
   }
   const status = facts.status.value
-  checks.push(checkPlugin(facts, status))
+  checks.push(checkSocket(facts), checkPolicies(status), checkPlugin(facts, status))
   if (status.engines.length === 0) {
     const skipped = ['vocabulary', 'programs', 'states', 'plugin health', 'canary']
     return [...checks, ...skipped.map((name) => skip(name, 'no engine is attached'))]
   }
+  const programs = checkPrograms(status)
   return [
     ...checks,
     checkVocabulary(status),
-    checkPrograms(status),
+    programs,
     checkStates(status),
     checkPluginHealth(status),
-    checkCanary(facts),
+    programs.verdict === 'fail'
+      ? skip('canary', 'no program of it is in the engine')
+      : checkCanary(facts),
   ]
 }
 
 const skip = (name: string, detail: string): DoctorCheck => ({ name, verdict: 'skip', detail })
 const short = (digest: string): string => digest.slice(0, 12)
+
+function checkPython({ python }: Facts): DoctorCheck[] {
+  if (python === undefined) return []
+  const { path, plugin, protocolMajor } = python
+  const name = 'python'
+  const fail = (detail: string, advice: string): DoctorCheck[] => [
+    { name, verdict: 'fail', detail: `${path}${detail}`, advice },
+  ]
+  if (!plugin.ok) return fail(`: ${plugin.error}`, 'name the Python that runs vLLM')
+  const { version, protocolMajor: speaks, missing } = plugin.value
+  const install = `${path} -m pip install -U checkstream-vllm, then restart vLLM`
+  if (version === undefined) return fail(' has no checkstream_vllm, the plugin', install)
+  if (speaks !== protocolMajor) {
+    return fail(
+      ` has plugin ${version} of step protocol ${speaks ?? 'unknown'}, this sidecar speaks ${protocolMajor}`,
+      `install the plugin of the sidecar's release: ${install}`,
+    )
+  }
+  if (missing.length > 0) {
+    return fail(
+      ` has the plugin, but not ${missing.join(', ')}`,
+      missing.includes('vllm') ? 'name the Python that runs vLLM' : install,
+    )
+  }
+  return [{ name, verdict: 'ok', detail: `${path} has plugin ${version}` }]
+}
+
+function checkPolicies({ policyError }: StepStatus): DoctorCheck {
+  if (policyError === undefined) return { name: 'policies', verdict: 'ok', detail: 'in force' }
+  return {
+    name: 'policies',
+    verdict: 'fail',
+    detail: `the last good ones are in force, not those on disk: ${policyError}`,
+    advice: 'put the file right (checkstream policy check FILE); it is read again when it changes',
+  }
+}
 
 function checkBackend({ models, backend }: Facts): DoctorCheck {
   if (!models.ok) {
@@ -99,7 +160,22 @@ function checkSocket({ health, socket }: Facts): DoctorCheck {
   }
 }
 
-function checkPlugin({ socket }: Facts, { engines }: StepStatus): DoctorCheck {
+function checkPlugin(facts: Facts, { engines, refused }: StepStatus): DoctorCheck {
+  const { socket } = facts
+  if (refused !== undefined) {
+    const who = refused.engine === '' ? 'an engine' : refused.engine
+    return {
+      name: 'plugin',
+      verdict: 'fail',
+      detail: `${who} was turned away: ${refused.reason}`,
+      advice:
+        refused.code === 'protocol_unsupported' || refused.code === 'vocabulary_invalid'
+          ? "install the plugin of the sidecar's release beside vLLM (pip install -U checkstream-vllm) and restart vLLM"
+          : 'see the log of vLLM for checkstream; plugin and sidecar must be of the same release',
+    }
+  }
+  if (engines.length === 0 && !facts.models.ok) return skip('plugin', 'vLLM does not answer')
+  if (engines.length === 0 && !facts.health.ok) return skip('plugin', 'the socket does not answer')
   if (engines.length === 0) {
     return {
       name: 'plugin',
@@ -141,7 +217,7 @@ function checkPrograms({ engines, vocabularies }: StepStatus): DoctorCheck {
         name: 'programs',
         verdict: 'fail',
         detail: `${engine.id}: not compiled`,
-        advice: 'wait some seconds; then the log of the sidecar says why they cannot be compiled',
+        advice: 'the log of the sidecar says why they cannot be compiled, or that they still are',
       }
     }
     const problem = programProblem(engine, programs)
@@ -169,15 +245,31 @@ function programProblem(
   if (missing === undefined) return undefined
   return {
     name: 'programs',
-    verdict: 'warn',
-    detail: `${engine.id} has not confirmed ${short(missing)} yet`,
-    advice: 'wait some seconds; if it stays, look into the log of vLLM for checkstream',
+    verdict: 'fail',
+    detail: `${engine.id} does not hold ${short(missing)}, which the policy in force compiles to; it holds ${held(engine)}`,
+    advice: 'look into the log of vLLM for checkstream, and restart vLLM so that it is sent again',
   }
 }
 
+const held = ({ programs }: EngineStatus): string => {
+  const ready = programs.filter((one) => one.ready).map(({ digest }) => short(digest))
+  return ready.length === 0 ? 'none' : ready.join(', ')
+}
+
+/** Whether asking again shortly may show another picture: programs still compile or travel. */
+export function isSettling({ engines, vocabularies }: StepStatus): boolean {
+  const wanted = new Map(vocabularies.map((one) => [one.digest, one.programs]))
+  return engines.some((engine) => {
+    const programs = wanted.get(engine.vocabularyDigest)
+    const told = new Set(engine.programs.map(({ digest }) => digest))
+    return programs === undefined || programs.some((digest) => !told.has(digest))
+  })
+}
+
 function checkStates({ totals }: StepStatus): DoctorCheck {
-  const { divergences, violations, tokens, gaps, unmaskedRows } = totals
-  const told = `${tokens} tokens followed: ${divergences} divergences, ${violations} violations, ${gaps} gaps, ${unmaskedRows} rows without a mask`
+  const { divergences, violations, tokens, gaps, unmaskedRows, foreignPrograms } = totals
+  const foreign = foreignPrograms === 0 ? '' : `, ${foreignPrograms} rows on a foreign program`
+  const told = `${tokens} tokens followed: ${divergences} divergences, ${violations} violations, ${gaps} gaps, ${unmaskedRows} rows without a mask${foreign}`
   if (divergences + violations > 0) {
     return {
       name: 'states',
@@ -187,13 +279,13 @@ function checkStates({ totals }: StepStatus): DoctorCheck {
         'the engine does not execute what it was sent: update both sides, load the plugin by the flag only, and report it with both logs',
     }
   }
-  if (gaps + unmaskedRows > 0) {
+  if (gaps + unmaskedRows + foreignPrograms > 0) {
     return {
       name: 'states',
       verdict: 'warn',
       detail: told,
       advice:
-        'gaps: the sidecar is slower than the engine, or was restarted; rows without a mask opened before their program was there',
+        'gaps: the sidecar is slower than the engine, or was restarted; rows without a mask opened before their program was there; a foreign program is one of an earlier sidecar',
     }
   }
   return { name: 'states', verdict: 'ok', detail: told }

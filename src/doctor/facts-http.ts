@@ -3,8 +3,11 @@ import { credentials, makeGenericClientConstructor, status } from '@grpc/grpc-js
 import type { ServiceError } from '@grpc/grpc-js'
 import { service as healthService } from 'grpc-health-check'
 import { existsSync, statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { StepStatus } from '../model/status.ts'
+import { isSettling } from './diagnose.ts'
 import type { Facts, Tried } from './diagnose.ts'
+import { askPython } from './python-process.ts'
 
 export type DoctorSettings = {
   readonly socket: string
@@ -14,22 +17,40 @@ export type DoctorSettings = {
   /** Models that the upstream serves; rejects when it does not answer. */
   readonly models: () => Promise<readonly string[]>
   readonly timeoutMs: number
+  /** A Python to look for the plugin in, and the step protocol that it should speak. */
+  readonly python?: { readonly path: string; readonly protocolMajor: number } | undefined
 }
 
 const CANARY_MS = 90_000
+/** Programs compile and travel within seconds; what is missing later is missing. */
+const SETTLE_MS = 8_000
+const SETTLE_EVERY_MS = 250
 
 export async function gatherFacts(settings: DoctorSettings): Promise<Facts> {
   const { socket, backend, sidecarUrl, timeoutMs } = settings
-  const [models, health, stepStatus] = await Promise.all([
+  const { python } = settings
+  const [models, health, stepStatus, plugin] = await Promise.all([
     attempt(settings.models),
     attempt(() => askHealth(socket, timeoutMs)),
-    attempt(() => ask<StepStatus>(new URL('/admin/status', sidecarUrl), 'GET', timeoutMs)),
+    attempt(() => askStatus(settings)),
+    python === undefined ? undefined : attempt(() => askPython(python.path, timeoutMs)),
   ])
   const isAttached = stepStatus.ok && stepStatus.value.engines.length > 0
   const canary: Facts['canary'] = isAttached
     ? await attempt(() => ask(new URL('/admin/canary', sidecarUrl), 'POST', CANARY_MS))
     : { ok: false, error: 'not run' }
-  return { socket, backend, sidecarUrl, models, health, status: stepStatus, canary }
+  const facts = { socket, backend, sidecarUrl, models, health, status: stepStatus, canary }
+  if (python === undefined || plugin === undefined) return facts
+  return { ...facts, python: { ...python, plugin } }
+}
+
+async function askStatus({ sidecarUrl, timeoutMs }: DoctorSettings): Promise<StepStatus> {
+  const until = Date.now() + SETTLE_MS
+  for (;;) {
+    const told = await ask<StepStatus>(new URL('/admin/status', sidecarUrl), 'GET', timeoutMs)
+    if (!isSettling(told) || Date.now() > until) return told
+    await sleep(SETTLE_EVERY_MS)
+  }
 }
 
 async function attempt<T>(act: () => Promise<T>): Promise<Tried<T>> {
@@ -45,7 +66,7 @@ function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { cause } = error
   const why = cause instanceof Error ? cause.message : ''
-  return why === '' ? error.message : `${error.message}: ${why}`
+  return error.message.includes(why) ? error.message : `${error.message}: ${why}`
 }
 
 async function ask<T>(url: URL, method: 'GET' | 'POST', timeoutMs: number): Promise<T> {

@@ -35,7 +35,10 @@ export function createLocalRoutes(parts: LocalParts): LocalRoutes {
     access: server.admin,
     events: parts.feed,
     reload: () => parts.store.reload(),
-    status: () => parts.serving.status(),
+    status: () => ({
+      ...parts.serving.status(),
+      ...(parts.store.error === undefined ? {} : { policyError: parts.store.error }),
+    }),
     canary: () => parts.serving.proveMasks(),
     standing: () => standing(parts),
     approvals: parts.approvals,

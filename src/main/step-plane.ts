@@ -9,7 +9,7 @@ import type { GuardParts, GuardPolicy } from '../guard.ts'
 import type { Ban } from '../model/ban.ts'
 import type { ProgramImage } from '../model/engine.ts'
 import type { GuardError } from '../model/errors.ts'
-import type { StepStatus } from '../model/status.ts'
+import type { RefusedEngine, StepStatus } from '../model/status.ts'
 import { ProgramBook } from '../programs/program-book.ts'
 import type { LoadedProgram } from '../programs/program-book.ts'
 import { VocabularyShelf } from '../programs/vocabulary-shelf.ts'
@@ -93,6 +93,7 @@ export function createStepPlane<P extends StepPolicy, V extends PlaneVocabulary>
     sleep: (ms) => sleep(ms, undefined, { ref: false }),
     limits: { ...DEFAULT_LIMITS, ...parts.limits },
   })
+  let refused: RefusedEngine | undefined
   const server = createStepServer({
     bounds: { ...DEFAULT_BOUNDS, ...parts.bounds },
     welcome: parts.welcome,
@@ -104,7 +105,10 @@ export function createStepPlane<P extends StepPolicy, V extends PlaneVocabulary>
     programs: (engine, changed) => book.subscribe(engine.vocabularyDigest, changed),
     seat: (engine, push) => guard.attach(engine, push),
     socket: parts.socket,
-    observe: parts.door,
+    observe: (event) => {
+      refused = afterEvent(refused, event)
+      parts.door(event)
+    },
     liveRows: () => guard.liveRows,
   })
   let sweeper: NodeJS.Timeout | undefined
@@ -120,7 +124,10 @@ export function createStepPlane<P extends StepPolicy, V extends PlaneVocabulary>
       }
       return ''
     },
-    status: () => toStatus(parts.welcome.sidecarVersion, guard, book, shelf),
+    status: () => ({
+      ...toStatus(parts.welcome.sidecarVersion, guard, book, shelf),
+      ...(refused === undefined ? {} : { refused }),
+    }),
     start: async () => {
       await server.start()
       sweeper = setInterval(() => guard.sweep(), SWEEP_MS).unref()
@@ -130,6 +137,19 @@ export function createStepPlane<P extends StepPolicy, V extends PlaneVocabulary>
       await server.stop(graceMs)
     },
   }
+}
+
+/** An engine that attaches has come back, whoever it was before it could say so. */
+function afterEvent(
+  before: RefusedEngine | undefined,
+  event: StepServerEvent,
+): RefusedEngine | undefined {
+  if (event.kind === 'refused') {
+    const { code, message } = event.error
+    return { engine: event.engine, code, reason: message }
+  }
+  const isBack = before?.engine === '' || before?.engine === event.engine
+  return event.kind === 'attached' && isBack ? undefined : before
 }
 
 function toStatus<P extends StepPolicy, V extends PlaneVocabulary>(

@@ -1,5 +1,6 @@
 /** The step plane at a glance, as `GET /admin/status` tells it and `checkstream doctor` reads it. */
 import type { EngineInfo, EngineStats, ProgramStatus } from './engine.ts'
+import type { ErrorCode } from './errors.ts'
 
 export type EngineStatus = Pick<
   EngineInfo,
@@ -33,8 +34,19 @@ export type Totals = {
   readonly evictedRows: number
 }
 
+/** The last engine that was turned away and has not come back since. */
+export type RefusedEngine = {
+  /** Empty when it was turned away before it could say who it is. */
+  readonly engine: string
+  readonly code: ErrorCode
+  readonly reason: string
+}
+
 export type StepStatus = {
   readonly version: string
+  readonly refused?: RefusedEngine
+  /** Why newer policy files are not in force. */
+  readonly policyError?: string
   readonly engines: readonly EngineStatus[]
   readonly vocabularies: readonly VocabularyStatus[]
   readonly liveRows: number

@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { diagnose, toLines } from '../../src/doctor/diagnose.ts'
+import { diagnose, isSettling, toLines } from '../../src/doctor/diagnose.ts'
 import type { Facts } from '../../src/doctor/diagnose.ts'
 import { gatherFacts } from '../../src/doctor/facts-http.ts'
 import type { EngineStats } from '../../src/model/engine.ts'
@@ -93,6 +93,17 @@ describe('diagnose', () => {
     expect(toLines(checks)).toHaveLength(checks.length)
   })
 
+  it('blames the cause and not what follows from it', () => {
+    const failed = (facts: Facts): string[] =>
+      diagnose(facts).flatMap(({ name, verdict }) => (verdict === 'fail' ? [name] : []))
+    const none = ok({ ...status, engines: [] })
+    expect(failed({ ...good, models: no('refused'), status: none })).toEqual(['vLLM'])
+    expect(failed({ ...good, health: no('no such file'), status: none })).toEqual(['socket'])
+    expect(failed({ ...good, health: no('no such file'), status: no('refused') })).toEqual([
+      'sidecar',
+    ])
+  })
+
   it.each<[string, Facts, string, string, string]>([
     ['vLLM is down', { ...good, models: no('refused') }, 'vLLM', 'fail', 'vllm serve'],
     [
@@ -125,7 +136,28 @@ describe('diagnose', () => {
       'restart vLLM',
     ],
     ['the widths differ', withEngine({ logitsWidth: 128 }), 'vocabulary', 'fail', 'same release'],
-    ['a program is missing', withEngine({ programs: [] }), 'programs', 'warn', 'wait'],
+    ['a program is missing', withEngine({ programs: [] }), 'programs', 'fail', 'sent again'],
+    [
+      'the engine holds another program',
+      withEngine({ programs: [{ digest: 'd'.repeat(64), ready: true, error: '' }] }),
+      'programs',
+      'fail',
+      'sent again',
+    ],
+    [
+      'a newer policy file is not in force',
+      { ...good, status: ok({ ...status, policyError: 'a.yaml:2:1: rulez' }) },
+      'policies',
+      'fail',
+      'policy check',
+    ],
+    [
+      'rows run an unknown program',
+      withTotals({ foreignPrograms: 1 }),
+      'states',
+      'warn',
+      'earlier',
+    ],
     [
       'a program was refused',
       withEngine({ programs: [{ digest: program, ready: false, error: 'no base' }] }),
@@ -171,6 +203,18 @@ describe('diagnose', () => {
     expect(check).toMatchObject({ verdict })
     expect(check?.advice).toContain(advice)
     expect(checks).toHaveLength(diagnose(good).length)
+  })
+})
+
+describe('isSettling', () => {
+  it('is over when every engine has said something of every program', () => {
+    const settling = (more: Partial<EngineStatus>): boolean =>
+      isSettling({ ...status, engines: [{ ...engine, ...more }] })
+    expect(settling({})).toBe(false)
+    expect(settling({ programs: [] })).toBe(true)
+    expect(settling({ programs: [{ digest: program, ready: false, error: 'x' }] })).toBe(false)
+    expect(settling({ vocabularyDigest: 'c'.repeat(64) })).toBe(true)
+    expect(isSettling({ ...status, engines: [] })).toBe(false)
   })
 })
 

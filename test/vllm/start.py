@@ -142,10 +142,11 @@ def holds(started, prompts):
 
 def doctor(started):
     command = started.found(r"(node dist/cli\.js doctor .*)").split()
+    command += ["--python", sys.executable]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     lines = done.stdout.splitlines()
     expect(done.returncode == 0, done.stdout + done.stderr)
-    expect(len(lines) == 9 and all(line.startswith("✓ ") for line in lines), done.stdout)
+    expect(len(lines) == 11 and all(line.startswith("✓ ") for line in lines), done.stdout)
     return f"{len(lines)} checks"
 
 
