@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .identity import Request
+from .places import NOWHERE, Place
 from .program import TokenProgram
 from .rule import Rule
 
@@ -19,8 +20,7 @@ from .rule import Rule
 @dataclass(slots=True, eq=False)
 class Row:
     """One occupant of the batch. `output` is the engine's own list, which it keeps appending to;
-    `seen` of its tokens have been read, and `state` is the program's state after them: the packed
-    state, then its open matches if it is a program of matches."""
+    `seen` of its tokens have been read, and `place` is where they lead in the program."""
 
     slot: int
     generation: int
@@ -28,7 +28,7 @@ class Row:
     output: list[int]
     prompt: Sequence[int] | None
     program: TokenProgram | None = None
-    state: list[int] = field(default_factory=lambda: [0])
+    place: Place = field(default_factory=lambda: NOWHERE)
     seen: int = 0
     last: int = -1
     rule: Rule | None = None

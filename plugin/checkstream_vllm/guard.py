@@ -99,7 +99,8 @@ class Guard:
     def _forget(self, rows: Iterable[Row]) -> None:
         used = {row.program.digest for row in rows if row.program is not None}
         keep = {d for d in self._programs if d in self._live or d.hex() in used}
-        self._programs = {d: p for d, p in self._programs.items() if d in keep}
+        for digest in [d for d in self._programs if d not in keep]:
+            self._programs.pop(digest).places.forget()
 
 
 def without_force(rule: Rule) -> Rule:

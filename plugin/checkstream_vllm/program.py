@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from .blob import ALL, Blob, Ints, parse_blob
 from .matches import Matches, digest_states
+from .places import Key, Places
 
 # Distinct deny keys whose tokens are kept ready. Past it the one unused longest is dropped, and
 # made again when it is needed (some tens of microseconds).
 MAX_READY_SETS = 2_048
 
-# Steps and deny keys that were worked out before, by state and token: what is said is mostly said
-# again, and a look-up costs a fraction of the operations. Past it all are forgotten.
-MAX_KNOWN = 65_536
+# Up to this many rows are stepped one by one; more of them together, in arrays.
+FEW_ROWS = 8
 
 # The deny key of a row that has no token left.
 NOTHING_LEFT = -(2**62)
@@ -52,8 +52,7 @@ class TokenProgram:
         self.columns = 1 + blob.open
         self.matches = Matches(blob, self._keys, self._nexts, self._cont_index)
         self._ready: OrderedDict[int, Ints | None] = OrderedDict()
-        self._known_steps: dict[int, int] = {}
-        self._known_keys: dict[int, int] = {}
+        self.places = Places(self._filled([(self.start,)]), self._after, self._describe)
         # Token lists that tensors.py has put on a device, by deny key.
         self.resident: dict[int, Any] = {}
 
@@ -80,19 +79,6 @@ class TokenProgram:
         if hit.any():
             after = np.where(hit, self._nexts[at], after)
         return after * blob.carries + tail
-
-    def advance_known(self, packed: Ints, tokens: list[int]) -> Ints:
-        """`advance` for states [n] and tokens inside the vocabulary, where each is a single number."""
-        width, known = self.width, self._known_steps
-        pairs = [q * width + t for q, t in zip(packed.tolist(), tokens, strict=True)]
-        try:
-            return np.array([known[pair] for pair in pairs], dtype=np.int64)
-        except KeyError:
-            after = self.advance(packed, np.array(tokens, dtype=np.int64), inside=True)
-            if len(known) > MAX_KNOWN:
-                known.clear()
-            known.update(zip(pairs, after.tolist(), strict=True))
-            return after
 
     def _advance_matches(self, state: Ints, token: Ints) -> Ints:
         if not self.open:
@@ -142,6 +128,22 @@ class TokenProgram:
             current = int(follow) * blob.carries + int(tail)
         return current
 
+    def _after(self, states: Sequence[tuple[int, ...]], tokens: Sequence[int]) -> Ints:
+        """States, of as many numbers as each has, and tokens [n] to states [n, columns]."""
+        if len(states) <= FEW_ROWS:
+            steps = zip(states, tokens, strict=True)
+            return self._filled([self.follow((token,), list(state)) for state, token in steps])
+        return self.advance(self._filled(states), np.array(tokens, dtype=np.int64))
+
+    def _filled(self, states: Sequence[Sequence[int]]) -> Ints:
+        out = np.full((len(states), self.columns), -1, dtype=np.int64)
+        for line, state in zip(out, states, strict=True):
+            line[: len(state)] = state
+        return out
+
+    def _describe(self, states: Ints) -> tuple[list[Key], list[int]]:
+        return self.keys_of(states), self.report(states).tolist()
+
     def deny_keys(self, packed: Ints) -> Ints:
         """What `denied_tokens` takes, for states [n]. States that deny the same set share a key,
         so that their rows can be masked together."""
@@ -151,17 +153,30 @@ class TokenProgram:
         state = packed // carries
         return np.where(packed == state * carries, self._set_key[state], packed)
 
-    def known_deny_keys(self, packed: Ints) -> list[int]:
-        """`deny_keys` as a list."""
-        states, known = packed.tolist(), self._known_keys
-        try:
-            return [known[state] for state in states]
-        except KeyError:
-            keys: list[int] = self.deny_keys(packed).tolist()
-            if len(known) > MAX_KNOWN:
-                known.clear()
-            known.update(zip(states, keys, strict=True))
-            return keys
+    def keys_of(self, states: Ints) -> list[Key]:
+        """For states [n, columns], what `denied` takes: a deny key, with open matches one of each."""
+        keys: list[Key] = self.deny_keys(states[:, 0]).tolist()
+        if self.open:
+            index, packed = self.matches.open_matches(states)
+            for i, key in zip(index.tolist(), self.deny_keys(packed).tolist(), strict=True):
+                before = keys[i]
+                keys[i] = (*before, key) if isinstance(before, tuple) else (before, key)
+        return keys
+
+    def denied(self, key: Key) -> list[Ints] | None:
+        """The real tokens denied to rows with this key, as sorted lists, none of them empty, which
+        may overlap; None when no token is left."""
+        found = []
+        for part in key if isinstance(key, tuple) else (key,):
+            tokens = self.denied_tokens(part)
+            if tokens is None:
+                return None
+            if len(tokens):
+                found.append(tokens)
+        # Together they may leave nothing, though each of them leaves something.
+        if len(found) > 1 and sum(map(len, found)) >= self.width:
+            return None if len(np.unique(np.concatenate(found))) >= self.width else found
+        return found
 
     def denied_tokens(self, key: int) -> Ints | None:
         """The real tokens denied to rows with this key, sorted; None when no token is left."""

@@ -7,11 +7,15 @@ the rows; nothing here asks the device for a value.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
 from .blob import ALL, Ints
-from .program import NOTHING_LEFT, TokenProgram
+from .fill import grouped
+from .places import Key
+from .program import TokenProgram
 
 NEVER = float("-inf")
 
@@ -194,50 +198,40 @@ def _bundles(program: TokenProgram) -> Ints:
 
 
 def fill_device(logits: torch.Tensor, rows: Ints, program: TokenProgram, states: Ints) -> list[int]:
-    """fill.py's contract for logits on a device whose states are known on the host (V1): token lists
-    travel to the device once and stay, each write is one indexed fill."""
-    empty: list[int] = []
-    for row, key in zip(rows.tolist(), program.deny_keys(states[:, 0]).tolist(), strict=True):
-        if not _fill_one(logits, row, program, key):
-            empty.append(row)
-    if not program.open:
-        return empty
-    index, packed = program.matches.open_matches(states)
-    for row, key in zip(rows[index].tolist(), program.deny_keys(packed).tolist(), strict=True):
-        if not _fill_one(logits, row, program, key):
-            empty.append(row)
-    return sorted({*empty, *_emptied(logits, program, states, index, packed, rows)})
+    """fill.py's contract for logits on a device whose states are known on the host (V1)."""
+    return fill_device_keys(logits, rows.tolist(), program, program.keys_of(states))
 
 
-def _emptied(
-    logits: torch.Tensor,
-    program: TokenProgram,
-    states: Ints,
-    index: Ints,
-    packed: Ints,
-    rows: Ints,
+def fill_device_keys(
+    logits: torch.Tensor, rows: list[int], program: TokenProgram, keys: Sequence[Key]
 ) -> list[int]:
-    """Rows of which all states together leave nothing. Reads back from the device only where the
-    sizes of their sets allow it, which takes a small vocabulary."""
-    size = np.array([_size(program, key) for key in program.deny_keys(states[:, 0]).tolist()])
-    np.add.at(size, index, [_size(program, key) for key in program.deny_keys(packed).tolist()])
-    full = rows[size >= program.width].tolist()
-    return [row for row in full if not bool(logits[row].max() > NEVER)]
+    """The same by deny keys [m]. Token lists travel to the device once and stay; one indexed fill for
+    each, of all rows where they share it."""
+    empty: list[int] = []
+    for key, members in grouped(rows, keys).items():
+        denied = program.denied(key)
+        if denied is None:
+            empty += members
+            continue
+        parts = key if isinstance(key, tuple) else (key,)
+        for tokens in _resident_sets(program, parts, logits.device) if denied else ():
+            if len(members) == len(logits):
+                logits.index_fill_(1, tokens, NEVER)
+            else:
+                for row in members:
+                    logits[row].index_fill_(0, tokens, NEVER)
+    return empty
 
 
-def _size(program: TokenProgram, key: int) -> int:
-    tokens = program.denied_tokens(key)
-    return program.width if tokens is None else len(tokens)
-
-
-def _fill_one(logits: torch.Tensor, row: int, program: TokenProgram, key: int) -> bool:
-    """False when the key leaves no token."""
-    tokens = program.denied_tokens(key) if key != NOTHING_LEFT else None
-    if tokens is None:
-        return False
-    if len(tokens):
-        logits[row].index_fill_(0, _resident(program, key, tokens, logits.device), NEVER)
-    return True
+def _resident_sets(
+    program: TokenProgram, parts: tuple[int, ...], device: torch.device
+) -> list[torch.Tensor]:
+    found = []
+    for part in parts:
+        tokens = program.denied_tokens(part)
+        if tokens is not None and len(tokens):
+            found.append(_resident(program, part, tokens, device))
+    return found
 
 
 def _resident(program: TokenProgram, key: int, tokens: Ints, device: torch.device) -> torch.Tensor:

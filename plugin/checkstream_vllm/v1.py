@@ -17,7 +17,9 @@ import torch
 from .batch import Batch, Row, describe
 from .blob import Ints
 from .core import Core
-from .fill import fill
+from .fill import fill_keys
+from .places import Key
+from .program import TokenProgram
 from .wire import OPEN
 from .worker import Worker, refuse_sharded_sampling, refuse_speculation, start_worker
 
@@ -42,7 +44,7 @@ class V1:
         self._read = self._lost = False
         self._moved = True
         self._index: dict[int, int] = {}
-        self._where: Ints = np.empty(0, dtype=np.int64)
+        self._where: list[int] = []
         self._slots: Ints = np.empty(0, dtype=np.int64)
         self._spent = 0.0
         self._touched = time.monotonic()
@@ -123,7 +125,7 @@ class V1:
             self._moved = False
             self._index = {row.slot: index for index, row in self._batch.rows.items()}
             rows = core.track.rows
-            self._where = np.array([self._index[row.slot] for row in rows], dtype=np.int64)
+            self._where = [self._index[row.slot] for row in rows]
             self._slots = np.full(len(logits), -1, dtype=np.int64)
             self._slots[self._where] = core.track.slot
         self._mask(logits)
@@ -135,14 +137,14 @@ class V1:
             raise RuntimeError(f"logits: wanted {width} a row, got {logits.shape[-1]}")
         stop = [self._index[row.slot] for row in core.doomed()]
         if core.guard.bans:
+            keys = core.track.keys()
             for program, some in core.track.groups:
                 if program is not None:
-                    states = core.track.states_of(program, some)
-                    empty = self._deny(logits, self._where[some], program, states)
+                    empty = self._deny(logits, program, some, keys)
                     self._stats.empty_rows += len(empty)
                     stop += empty
         if core.edited:
-            seen = dict(zip(self._where.tolist(), core.track.seen.tolist(), strict=True))
+            seen = dict(zip(self._where, core.track.seen.tolist(), strict=True))
             for row in core.edited:
                 index = self._index[row.slot]
                 if index not in stop and not core.edit(logits[index], row, seen[index]):
@@ -150,12 +152,17 @@ class V1:
         for index in stop:
             core.stop(logits[index], self._batch.rows[index])
 
-    def _deny(self, logits: torch.Tensor, where: Ints, program: Any, states: Ints) -> list[int]:
+    def _deny(
+        self, logits: torch.Tensor, program: TokenProgram, some: list[int], keys: list[Key]
+    ) -> list[int]:
+        where = self._where
+        if len(some) != len(where):
+            where, keys = [where[i] for i in some], [keys[i] for i in some]
         if logits.device.type == "cpu":
-            return fill(logits.numpy(), where, program, states)
-        from .tensors import fill_device
+            return fill_keys(logits.numpy(), where, program, keys)
+        from .tensors import fill_device_keys
 
-        return fill_device(logits, where, program, states)
+        return fill_device_keys(logits, where, program, keys)
 
     def _degrade(self, logits: torch.Tensor) -> None:
         """We cannot tell what a row may say: fail open lets it go on, everything else ends it."""
