@@ -34,20 +34,23 @@ export function createConversations(): (
   return ({ headers, body, dialect }, { tenant, user }, pieces) => {
     const agent = headerOf(headers, 'x-checkstream-agent')
     const session = headerOf(headers, 'x-checkstream-session')
-    const caller = JSON.stringify([tenant, agent, user])
-    const key = session === '' ? '' : JSON.stringify([tenant, agent, user, session])
+    const caller = (): string => JSON.stringify([tenant, agent, user])
+    const key = (): string | undefined =>
+      session === '' ? undefined : JSON.stringify([tenant, agent, user, session])
     let taint: Taint | undefined
     return {
       agent,
       taint: () => (taint ??= taintOf(pieces)),
       history: () => {
-        const remembered = key === '' ? [] : memory.made(key)
+        const known = key()
+        const remembered = known === undefined ? [] : memory.made(known)
         return conversationCalls(callsBefore(DIALECTS[dialect], body), remembered)
       },
-      recent: () => memory.made(key === '' ? caller : key),
+      recent: () => memory.made(key() ?? caller()),
       made: (call) => {
-        memory.add(caller, call)
-        if (key !== '') memory.add(key, call)
+        memory.add(caller(), call)
+        const known = key()
+        if (known !== undefined) memory.add(known, call)
       },
     }
   }

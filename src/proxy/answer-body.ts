@@ -18,13 +18,17 @@ export type BodySource = {
 
 type End = { readonly error?: unknown }
 
+/** Kept before somebody reads; past it the source is paused. More than one read of a socket brings. */
+const MAX_KEPT = 64 * 1024
+
 /**
- * Until somebody reads, the source is paused; what came with the head is kept, at most one read of
- * the socket.
+ * What comes before somebody reads is kept: the first bytes often come with the head, and who waited for
+ * the head reads a few turns later.
  */
 export class AnswerBody {
   readonly #source: BodySource
   #kept: Uint8Array[] = []
+  #keptBytes = 0
   #ended: End | undefined
   #sink: BodySink | undefined
   #isPaused = false
@@ -40,7 +44,8 @@ export class AnswerBody {
     if (this.#isDone) return
     if (this.#sink !== undefined && !this.#isPaused) return this.#sink.data(chunk)
     this.#kept.push(chunk)
-    this.#source.pause()
+    this.#keptBytes += chunk.length
+    if (this.#isPaused || this.#keptBytes > MAX_KEPT) this.#source.pause()
   }
 
   end(): void {
@@ -144,6 +149,7 @@ export class AnswerBody {
     while (!this.#isPaused && !this.#isDone) {
       const chunk = this.#kept.shift()
       if (chunk === undefined) break
+      this.#keptBytes -= chunk.length
       sink.data(chunk)
     }
     if (this.#isPaused || this.#isDone) return

@@ -4,6 +4,7 @@ import { RequestError, toErrorBody } from './answers.ts'
 import type { Problem } from './answers.ts'
 import type { AnswerBody } from './answer-body.ts'
 import type { BodyBudget } from './body-budget.ts'
+import type { CancelSignal } from './cancel.ts'
 import type { ByteTransform } from './frames.ts'
 import type { Dialect } from './routes.ts'
 
@@ -23,11 +24,29 @@ export function readBody(
     message: `the body is larger than ${maxBytes} bytes (${got})`,
     code: 'body_too_large',
   })
-  const declared = Number(request.headers['content-length'] ?? 0)
-  if (declared > maxBytes) return refuse(tooLarge(`${declared} declared`))
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  const read = new Promise<Uint8Array>((resolve, reject) => {
+  const length = request.headers['content-length']
+  const declared = length === undefined ? undefined : Number(length)
+  if (declared !== undefined && declared > maxBytes) {
+    return refuse(tooLarge(`${declared} declared`))
+  }
+  return new Promise((resolve, reject) => {
+    let chunks: Uint8Array[] = []
+    let bytes = 0
+    const release = (): void => {
+      budget.release(bytes)
+      bytes = 0
+      chunks = []
+    }
+    const fail = (error: unknown): void => {
+      release()
+      reject(error)
+    }
+    const finish = (): void => {
+      const [only] = chunks
+      const whole = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes)
+      release()
+      resolve(whole)
+    }
     const onData = (chunk: Uint8Array): void => {
       try {
         const whole = bytes + chunk.length
@@ -35,20 +54,18 @@ export function readBody(
         budget.take(chunk.length)
         bytes = whole
         chunks.push(chunk)
+        // The parser gives no byte past the announced length: its end comes some turns later.
+        if (bytes === declared) finish()
       } catch (error) {
         request.off('data', onData)
         request.pause()
-        reject(error)
+        fail(error)
       }
     }
     request.on('data', onData)
-    request.once('end', () => resolve(Buffer.concat(chunks, bytes)))
-    request.once('close', () => reject(new Error('the client is gone')))
-    request.once('error', reject)
-  })
-  return read.finally(() => {
-    budget.release(bytes)
-    chunks.length = 0
+    request.once('end', finish)
+    request.once('close', () => fail(new Error('the client is gone')))
+    request.once('error', fail)
   })
 }
 
@@ -78,7 +95,7 @@ export type Pump = {
   readonly idleMs: number
   readonly onFirst: () => void
   /** The client is gone: nothing is waited for any longer. */
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
 }
 
 /**
@@ -139,7 +156,7 @@ export function pump(
   })
 }
 
-function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
+function unlessAborted<T>(value: Promise<T>, signal: CancelSignal): Promise<T> {
   signal.throwIfAborted()
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason)

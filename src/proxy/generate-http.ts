@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { toErrorBody, toProblem } from './answers.ts'
 import type { Problem } from './answers.ts'
+import type { CancelSignal } from './cancel.ts'
 import { pump, readBody, sendProblem } from './exchange-http.ts'
 import { UNCHANGED, chain, createBodyMapper, createFrameMapper } from './frames.ts'
 import type { MapValue, PlainTransform } from './frames.ts'
@@ -22,7 +23,7 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 export type Generation = {
   readonly requestId: string
   readonly dialect: Dialect
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   readonly bodies: Parameters<typeof readBody>[1]
   /** The request is here as a whole; throws when there is no place for it. */
   readonly onArrived: () => void
@@ -82,14 +83,17 @@ async function relay(parts: ProxyParts, generation: Generation, relayed: Relay):
     return 'stopped'
   }
   let stopped = false
-  const mapper = createMapper(streamed, admission, {
-    dialect,
-    addsStopString: showsStopToken(body),
-    grammar: hasGrammar(body),
-    wasStopped: () => parts.wasStopped(requestId),
-    message: () => parts.stopMessage(requestId),
-    onStop: () => (stopped = true),
-  })
+  const mapper =
+    admission.binding === undefined
+      ? undefined
+      : createMapper(streamed, admission.binding, {
+          dialect,
+          addsStopString: showsStopToken(body),
+          grammar: hasGrammar(body),
+          wasStopped: () => parts.wasStopped(requestId),
+          message: () => parts.stopMessage(requestId),
+          onStop: () => (stopped = true),
+        })
   const rest = admission.transform?.({ stream: streamed, status: answer.statusCode }) ?? UNCHANGED
   const headers = { ...toClientHeaders(answer.headers, requestId, true), ...admission.headers }
   const head = createHead(response, answer.statusCode, streamed, {
@@ -98,7 +102,8 @@ async function relay(parts: ProxyParts, generation: Generation, relayed: Relay):
   })
   if (streamed) head.start()
   try {
-    const transform = answer.statusCode < 300 ? chain(mapper, rest) : UNCHANGED
+    const mapped = mapper === undefined ? rest : chain(mapper, rest)
+    const transform = answer.statusCode < 300 ? mapped : UNCHANGED
     const onFirst = (): void => {
       head.begin()
       generation.onFirst()
@@ -119,11 +124,14 @@ async function relay(parts: ProxyParts, generation: Generation, relayed: Relay):
 
 type Rules = Omit<Parameters<typeof outcomeMapper>[0], 'stopToken'>
 
-function createMapper(streamed: boolean, admission: Admitted, rules: Rules): PlainTransform {
-  const { binding } = admission
-  const outcome = outcomeMapper({ ...rules, stopToken: binding?.stopToken })
-  const map: MapValue =
-    binding === undefined ? outcome : (value) => stripAlternatives(outcome(value))
+/** What our stops and masks leave in an engine's answer; an upstream that knows nothing of us has neither. */
+function createMapper(
+  streamed: boolean,
+  { stopToken }: NonNullable<Admitted['binding']>,
+  rules: Rules,
+): PlainTransform {
+  const outcome = outcomeMapper({ ...rules, stopToken })
+  const map: MapValue = (value) => stripAlternatives(outcome(value))
   if (!streamed) return createBodyMapper(map, MAX_ANSWER_BYTES)
   return createFrameMapper(map, (text) => mayEnd(text) || hasLogprobs(text))
 }

@@ -4,6 +4,7 @@
  *
  * Unknown fields pass untouched; the fields that are named here must have the right type and range.
  */
+import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
 import { RequestError } from './answers.ts'
 import type { Dialect } from './routes.ts'
@@ -104,10 +105,17 @@ export function parseRequest(bytes: Uint8Array, dialect: Dialect): Body {
   })
 }
 
+/** Throws for anything but UTF-8; a byte order mark is skipped. */
+function decode(bytes: Uint8Array): string {
+  if (!isUtf8(bytes)) throw new Error('not UTF-8')
+  const decoded = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
+  return decoded.charCodeAt(0) === 0xfeff ? decoded.slice(1) : decoded
+}
+
 function parseJson(bytes: Uint8Array): Body {
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    value = JSON.parse(decode(bytes))
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new RequestError({

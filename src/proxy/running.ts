@@ -3,10 +3,11 @@
  * dribbles holds a connection until its time is over, and never the place of another.
  */
 import { GuardError } from '../model/errors.ts'
+import type { Cancel } from './cancel.ts'
 
 export class Running {
   readonly #most: number
-  readonly #all = new Map<string, AbortController>()
+  readonly #all = new Map<string, Cancel>()
   readonly #arrived = new Set<string>()
 
   constructor(most: number) {
@@ -21,8 +22,8 @@ export class Running {
     return this.#all.has(requestId)
   }
 
-  open(requestId: string, controller: AbortController): void {
-    this.#all.set(requestId, controller)
+  open(requestId: string, cancel: Cancel): void {
+    this.#all.set(requestId, cancel)
   }
 
   /** Throws `overloaded` when there is no place for one more. */
@@ -39,6 +40,6 @@ export class Running {
   }
 
   abortAll(): void {
-    for (const controller of this.#all.values()) controller.abort()
+    for (const cancel of this.#all.values()) cancel.abort()
   }
 }

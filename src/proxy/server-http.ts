@@ -8,6 +8,8 @@ import type { AddressInfo } from 'node:net'
 import { GuardError } from '../model/errors.ts'
 import { toProblem } from './answers.ts'
 import { BodyBudget } from './body-budget.ts'
+import { Cancel } from './cancel.ts'
+import type { CancelSignal } from './cancel.ts'
 import { pump, readBody, sendProblem } from './exchange-http.ts'
 import { UNCHANGED } from './frames.ts'
 import { generate } from './generate-http.ts'
@@ -103,21 +105,21 @@ async function handle(
   const route = toRoute(request.method ?? 'GET', path, parts.extraRoutes)
   if (route.kind === 'own') return own(parts, route.name, draining, response)
   const requestId = uniqueId(parts, running, request)
-  const controller = new AbortController()
+  const cancel = new Cancel()
   response.once('close', () => {
-    if (!response.writableFinished) controller.abort()
+    if (!response.writableFinished) cancel.abort()
   })
   let firstByteMs: number | undefined
   const onFirst = (): void => void (firstByteMs = parts.now() - started)
   const onArrived = (): void => running.arrive(requestId)
   const bodies = { maxBytes: parts.limits.bodyBytes, budget }
-  const call = { requestId, signal: controller.signal, bodies, onArrived, onFirst }
+  const call = { requestId, signal: cancel, bodies, onArrived, onFirst }
   let finished: { outcome: Outcome; stream: boolean } = { outcome: 'failed', stream: false }
   try {
-    if (route.kind !== 'closed') running.open(requestId, controller)
+    if (route.kind !== 'closed') running.open(requestId, cancel)
     finished = await perform(parts, route, call, request, response)
   } catch (error) {
-    finished = { stream: false, outcome: fail(error, controller.signal, route, response) }
+    finished = { stream: false, outcome: fail(error, cancel, route, response) }
   } finally {
     running.close(requestId)
     const ms = parts.now() - started
@@ -129,7 +131,7 @@ async function handle(
 
 type Call = {
   readonly requestId: string
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   readonly bodies: Parameters<typeof readBody>[1]
   /** The request is here as a whole; throws when there is no place for it. */
   readonly onArrived: () => void
@@ -176,7 +178,7 @@ async function pass(
 /** Answers the failure unless the client is gone. */
 function fail(
   error: unknown,
-  signal: AbortSignal,
+  signal: CancelSignal,
   route: Route,
   response: ServerResponse,
 ): Outcome {

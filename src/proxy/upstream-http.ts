@@ -3,11 +3,11 @@
  * connection that was refused is tried again, because nothing was sent yet; nothing else is.
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Agent } from 'undici'
+import { Pool } from 'undici'
 import type { Dispatcher } from 'undici'
 import { GuardError } from '../model/errors.ts'
 import { AnswerBody } from './answer-body.ts'
+import type { CancelSignal } from './cancel.ts'
 
 export type UpstreamSettings = {
   readonly url: string
@@ -25,7 +25,7 @@ export type UpstreamRequest = {
   readonly path: string
   readonly headers: Record<string, string | string[]>
   readonly body?: Uint8Array
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
 }
 
 export type UpstreamResponse = {
@@ -47,14 +47,14 @@ const REFUSED = new Set(['ECONNREFUSED', 'ENOENT', 'EAGAIN', 'UND_ERR_CONNECT_TI
 
 export function createUpstream(settings: UpstreamSettings): Upstream {
   const target = parseTarget(settings.url)
-  const agent = new Agent({
+  const pool = new Pool(target.origin, {
     connections: settings.connections,
     headersTimeout: settings.timeoutMs,
     bodyTimeout: settings.timeoutMs,
     connect: { timeout: 10_000, ...target.connect },
   })
   const once = (request: UpstreamRequest): Promise<UpstreamResponse> =>
-    dispatch(agent, request.signal, {
+    dispatch(pool, request.signal, {
       origin: target.origin,
       path: joinPath(target.base, request.path),
       method: request.method as Dispatcher.HttpMethod,
@@ -71,18 +71,18 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
           request.signal.throwIfAborted()
           if (attempt >= settings.attempts || !wasRefused(error)) throw toFailure(error, settings)
           const wait = FIRST_WAIT_MS * (settings.backoff === 'constant' ? 1 : 2 ** (attempt - 1))
-          await sleep(wait, undefined, { signal: request.signal })
+          await pause(wait, request.signal)
         }
       }
     },
-    close: () => agent.destroy(),
+    close: () => pool.destroy(),
   }
 }
 
 /** Resolves with the head of the answer; aborting the signal also ends a body that is under way. */
 function dispatch(
-  agent: Agent,
-  signal: AbortSignal,
+  pool: Pool,
+  signal: CancelSignal,
   options: Dispatcher.DispatchOptions,
 ): Promise<UpstreamResponse> {
   return new Promise((resolve, reject) => {
@@ -97,7 +97,7 @@ function dispatch(
     }
     const over = (): void => signal.removeEventListener('abort', onAbort)
     signal.addEventListener('abort', onAbort)
-    agent.dispatch(options, {
+    pool.dispatch(options, {
       onRequestStart(started) {
         controller = started
         if (signal.aborted) onAbort()
@@ -120,6 +120,21 @@ function dispatch(
         body?.fail(error)
       },
     })
+  })
+}
+
+/** Rejects with the signal's reason when that comes first. */
+function pause(ms: number, signal: CancelSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      clearTimeout(timer)
+      reject(signal.reason)
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', onAbort)
   })
 }
 

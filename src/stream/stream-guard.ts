@@ -78,6 +78,8 @@ class Guard implements StreamGuard {
   readonly #outbox: Outbox
   #templates: readonly Template[] = []
   #templatesMade = 0
+  #unlearned:
+    { readonly data: string; readonly json: JsonObject; readonly view: FrameView } | undefined
   #out: Uint8Array[] = []
   #usage: Usage | undefined
   #tokens = 0
@@ -202,7 +204,7 @@ class Guard implements StreamGuard {
     if (live.length === 0 && view.choices.length > 0) return
     const dropped = new Set(view.choices.filter((choice) => this.#choices.isStopped(choice)))
     this.#read({ frame, json, view, dropped })
-    this.#learn(data, json, view)
+    this.#unlearned = { data, json, view }
   }
 
   /**
@@ -210,6 +212,7 @@ class Guard implements StreamGuard {
    * is read in full, its text being with its channel already.
    */
   #acceptAlike(frame: SseFrame, data: string): boolean {
+    this.#learn()
     for (const { piece, json, textOf } of this.#templates) {
       const text = textOf(data)
       if (text === undefined || text === '') continue
@@ -235,8 +238,14 @@ class Guard implements StreamGuard {
     return false
   }
 
-  /** At most a few shapes a response; a stream whose frames are never alike is not tried for ever. */
-  #learn(data: string, json: JsonObject, view: FrameView): void {
+  /**
+   * At most a few shapes a response; a stream whose frames are never alike is not tried for ever. When the
+   * next frame comes: the first one does not wait for it.
+   */
+  #learn(): void {
+    if (this.#unlearned === undefined) return
+    const { data, json, view } = this.#unlearned
+    this.#unlearned = undefined
     if (this.#dialect.hasEchoes || this.#templatesMade >= MAX_TEMPLATES_MADE) return
     const template = createTemplate(data, json, view)
     if (template === undefined) return
