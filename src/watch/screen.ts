@@ -4,6 +4,8 @@
  */
 import type { RuleFiring } from '../model/decision.ts'
 import type { GuardEvent } from '../model/event.ts'
+import { clean, fit, table } from './table.ts'
+import type { Column } from './table.ts'
 
 const MAX_REQUESTS = 200
 const MAX_DECISIONS = 200
@@ -88,7 +90,7 @@ export class Screen {
   }
 
   #open(event: GuardEvent & { kind: 'opened' }): void {
-    if (event.policy.startsWith(OWN)) return
+    if (own(event.policy)) return
     this.#requests.set(event.requestId, {
       requestId: event.requestId,
       tenant: event.tenant,
@@ -125,10 +127,12 @@ export class Screen {
 
   /** One line for a rule at a place, whatever it did there and in how many phases. */
   #tell(
-    { requestId, position }: { requestId: string; position: number },
+    { requestId, position: at }: { requestId: string; position: number },
     firing: RuleFiring,
   ): void {
     const { rule, mode, action, regulation } = firing
+    // What was found in the answer's text does not know the token that was under way.
+    const position = at === 0 ? (this.#requests.get(requestId)?.tokens ?? 0) : at
     const key = `${requestId} ${position} ${rule} ${mode}`
     const known = this.#decisions.slice(0, RECENT).find((deed) => deed.key === key)
     if (known !== undefined) {
@@ -145,21 +149,27 @@ export class Screen {
     const all = [...this.#requests.values()]
     const live = all.filter((row) => row.open)
     const shown = [...live.toReversed(), ...all.filter((row) => !row.open).toReversed()]
-    const half = Math.max(3, Math.min(shown.length, Math.floor((height - 6) / 2)))
-    const isBad = this.#down !== '' || this.#policyError !== undefined
+    const alarm = this.#alarm(width)
+    const room = height - alarm.length - FIXED_LINES
+    const half = Math.max(3, Math.min(shown.length, Math.floor(room / 2)))
+    const rows = shown.slice(0, half)
+    const deeds = this.#decisions.slice(0, Math.max(1, room - half))
+    const requests = table(REQUESTS, rows, width)
+    const decisions = table(DECISIONS, deeds, width)
     const out: Line[] = [
       { text: this.#header(live.length), tone: 'head' },
-      { text: this.#health(), tone: isBad || !this.#isAttached() ? 'bad' : 'plain' },
+      { text: this.#health(), tone: this.#isAttached() ? 'plain' : 'bad' },
+      ...alarm,
       { text: '', tone: 'plain' },
-      { text: REQUEST_HEAD, tone: 'head' },
-      ...shown.slice(0, half).map((row) => ({ text: requestLine(row), tone: toneOf(row) })),
+      { text: requests.head, tone: 'head' },
+      ...requests.lines.map((text, i) => ({ text, tone: toneOf(rows[i]) })),
+      ...(rows.length === 0 ? [{ text: 'none yet', tone: 'dim' as const }] : []),
       { text: '', tone: 'plain' },
-      { text: DECISION_HEAD, tone: 'head' },
-      ...this.#decisions
-        .slice(0, Math.max(1, height - half - 6))
-        .map((deed) => ({ text: decisionLine(deed), tone: 'plain' as const })),
+      { text: decisions.head, tone: 'head' },
+      ...decisions.lines.map((text, i) => ({ text, tone: deedTone(deeds[i]) })),
+      ...(deeds.length === 0 ? [{ text: 'none yet', tone: 'dim' as const }] : []),
     ]
-    return out.slice(0, height).map(({ text, tone }) => ({ text: text.slice(0, width), tone }))
+    return out.slice(0, height).map(({ text, tone }) => ({ text: fit(text, width), tone }))
   }
 
   lines(width: number, height: number): string[] {
@@ -173,58 +183,119 @@ export class Screen {
   #header(live: number): string {
     const sorted = [...this.#added].sort((a, b) => a - b)
     const at = (q: number): string =>
-      sorted.length === 0 ? '–' : `${Math.round(sorted[Math.floor(q * (sorted.length - 1))] ?? 0)}`
+      sorted.length === 0 ? '–' : time(sorted[Math.floor(q * (sorted.length - 1))] ?? 0)
     const lost = this.#lost === 0 ? '' : `  ${this.#lost} events lost`
-    return `${live} live  ${this.#tokens} tokens  added per step p50 ${at(0.5)} µs, p99 ${at(0.99)} µs${lost}`
+    return `${live} live  ${this.#tokens} tokens  added per step p50 ${at(0.5)}, p99 ${at(0.99)}${lost}`
   }
 
   #health(): string {
-    if (this.#down !== '') return `${this.#down}; trying again`
     const engines = [...this.#engines].map(([id, up]) => `${id} ${up ? 'attached' : 'GONE'}`)
     const policy = this.#revision === '' ? '' : `policy ${this.#revision.slice(0, 12)}`
-    const error = this.#policyError === undefined ? '' : `  POLICY ERROR: ${this.#policyError}`
-    return `${engines.length === 0 ? 'no engine attached' : engines.join(', ')}  ${policy}${error}`
+    return clean(`${engines.length === 0 ? 'no engine attached' : engines.join(', ')}  ${policy}`)
+  }
+
+  /** What somebody should look at, a few lines at most. */
+  #alarm(width: number): Line[] {
+    const down = this.#down === '' ? [] : [`${this.#down}; trying again`]
+    const policy = this.#policyError === undefined ? [] : ['the last good policy is in force:']
+    const lines = [...down, ...policy, ...(this.#policyError ?? '').split('\n')]
+    return lines
+      .filter((text) => text !== '')
+      .slice(0, ALARM_LINES)
+      .map((text) => ({ text: fit(clean(text), width), tone: 'bad' }))
   }
 }
 
-const REQUEST_HEAD =
-  'REQUEST       TENANT      POLICY           TOKENS  RISK                   TEMP  DECISIONS'
-const DECISION_HEAD = 'DECISION AT           RULE                        DID'
+/** Two of the header, and of each table its head and the line before it. */
+const FIXED_LINES = 6
+const ALARM_LINES = 5
+
+const REQUESTS: readonly Column<Row>[] = [
+  {
+    head: ' REQUEST',
+    text: (row) => `${row.open ? '▸' : ' '}${short(row.requestId)}`,
+    min: 13,
+    max: 13,
+  },
+  { head: 'TENANT', text: (row) => row.tenant, min: 6, max: 20, optional: true },
+  { head: 'POLICY', text: (row) => row.policy, min: 6, max: 24 },
+  { head: 'TOKENS', text: (row) => String(row.tokens), min: 6, max: 6, right: true },
+  { head: 'RISK', text: (row, width) => bar(row.risk, width), min: 11, max: 32 },
+  {
+    head: 'TEMP',
+    text: ({ temperature }) => temperature?.toFixed(2) ?? '',
+    min: 5,
+    max: 5,
+    right: true,
+  },
+  { head: 'DECISIONS', text: (row) => String(row.decisions), min: 9, max: 9, right: true },
+]
+
+const DECISIONS: readonly Column<Deed>[] = [
+  { head: ' REQUEST', text: ({ request }) => ` ${request}`, min: 13, max: 13 },
+  { head: 'TOKEN', text: ({ position }) => String(position), min: 5, max: 6, right: true },
+  { head: 'RULE', text: ({ rule }) => rule, min: 10, max: 32 },
+  { head: 'DID', text: didOf, min: 12, max: 40 },
+  { head: 'REGULATION', text: ({ law }) => law, min: 10, max: 40, optional: true },
+]
 /** How far back a decision may be joined by its further actions. */
 const RECENT = 16
 
-function toneOf({ open, risk }: Row): Tone {
-  if (risk !== undefined && risk >= HIGH_RISK) return 'bad'
-  return open ? 'plain' : 'dim'
+function toneOf(row: Row | undefined): Tone {
+  if (row?.risk !== undefined && row.risk >= HIGH_RISK) return 'bad'
+  return row?.open === true ? 'plain' : 'dim'
 }
 
-function decisionLine({ request, position, rule, mode, law, actions }: Deed): string {
-  const deed = `${[...actions].join(', ')}${mode === 'enforce' ? '' : ` (${mode})`}`
-  return `${request.padEnd(14)}@${String(position).padEnd(7)}${rule.slice(0, 27).padEnd(28)}${deed.padEnd(24)}${law}`.trimEnd()
+/** What no verdict came for in time is told, but asks for nothing. */
+const deedTone = (deed: Deed | undefined): Tone =>
+  deed?.actions.size === 1 && deed.actions.has('unjudged') ? 'dim' : 'plain'
+
+function didOf({ actions, mode }: Deed): string {
+  return `${[...actions].join(', ')}${mode === 'enforce' ? '' : ` (${mode})`}`
 }
 
-function requestLine(row: Row): string {
-  return [
-    `${row.open ? '▸' : ' '}${short(row.requestId)}`.padEnd(14),
-    row.tenant.slice(0, 10).padEnd(12),
-    row.policy.slice(0, 15).padEnd(17),
-    String(row.tokens).padStart(6),
-    `  ${bar(row.risk)}`.padEnd(23),
-    (row.temperature === undefined ? '' : row.temperature.toFixed(2)).padStart(6),
-    String(row.decisions).padStart(11),
-  ].join('')
-}
+const time = (us: number): string =>
+  us < 10_000 ? `${Math.round(us)} µs` : `${(us / 1000).toFixed(0)} ms`
 
-const BAR = 14
+const RISK_TEXT = 5
 
-function bar(risk: number | undefined): string {
+function bar(risk: number | undefined, width: number): string {
   if (risk === undefined) return ''
-  const full = Math.round(Math.min(1, Math.max(0, risk)) * BAR)
-  return `${'█'.repeat(full)}${'·'.repeat(BAR - full)} ${risk.toFixed(2)}`
+  const length = width - RISK_TEXT
+  const full = Math.round(Math.min(1, Math.max(0, risk)) * length)
+  return `${'█'.repeat(full)}${'·'.repeat(length - full)} ${risk.toFixed(2)}`
 }
 
-/** Printable and short: ids come from outside and must not move the cursor. */
+/** The end of an id, which differs most. */
 function short(id: string): string {
-  const printable = [...id].filter((c) => c >= ' ' && c !== '\u007f').join('')
-  return (printable === '' ? '(no id)' : printable).slice(-12)
+  const printable = clean(id).trim()
+  return [...(printable === '' ? '(no id)' : printable)].slice(-12).join('')
 }
+
+/** What an event says in one line, where there is no screen to draw on; undefined for every token. */
+export function eventLine(event: GuardEvent | { kind: 'lost'; count: number }): string | undefined {
+  switch (event.kind) {
+    case 'opened':
+      return own(event.policy)
+        ? undefined
+        : clean(`${event.requestId} opened ${event.tenant} ${event.policy}`)
+    case 'closed':
+      return clean(`${event.requestId} closed after ${event.tokens} tokens`)
+    case 'decision':
+      return event.firings
+        .map(({ rule, action, mode, regulation = '' }) =>
+          clean(`${event.requestId} @${event.position} ${rule} ${action} ${mode} ${regulation}`),
+        )
+        .join('\n')
+    case 'engine':
+      return clean(`engine ${event.engine} ${event.attached ? 'attached' : 'gone'}`)
+    case 'policy':
+      return clean(`policy ${event.revision} ${event.error ?? 'in force'}`)
+    case 'lost':
+      return `${event.count} events lost`
+    default:
+      return undefined
+  }
+}
+
+const own = (policy: string): boolean => policy.startsWith(OWN)
