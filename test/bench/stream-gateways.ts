@@ -5,10 +5,14 @@ import { join } from 'node:path'
 import { type Running, end, serve, temporary } from '../e2e/process.ts'
 import { phrases } from './stream-parts.ts'
 
-export async function startUpstream(): Promise<Running> {
-  const child = fork(join(import.meta.dirname, 'stream-upstream.ts'), [], {
-    execArgv: ['--import', 'tsx'],
-  })
+export const startUpstream = (): Promise<Running> => startScript('stream-upstream.ts')
+
+/** A relay that does nothing else. */
+export const startRelay = (upstream: string): Promise<Running> =>
+  startScript('stream-relay.ts', upstream)
+
+async function startScript(file: string, ...args: readonly string[]): Promise<Running> {
+  const child = fork(join(import.meta.dirname, file), args, { execArgv: ['--import', 'tsx'] })
   const url = await new Promise<string>((resolve) =>
     child.once('message', (m) => resolve(String(m))),
   )
@@ -47,6 +51,12 @@ export async function startCheckStream(
 export function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+/** Scheduled before all ordinary processes (`chrt -r 1 npm run …`), so that other load hardly moves it. */
+export function isRealTime(pid: number): boolean {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return Number(fields[37]) > 0
 }
 
 /** Resident bytes of a process. */

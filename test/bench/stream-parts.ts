@@ -30,9 +30,11 @@ export const wordAt = (index: number): string =>
 /** Microseconds on the clock that all processes of the machine share. */
 export const nowUs = (): number => Number(process.hrtime.bigint() / 1000n)
 
-/** A word with the time at which it is sent; STAMP finds the time again. */
-export const stampedWord = (index: number): string => `${wordAt(index)} @${nowUs()};`
-export const STAMP = /@(\d+);/g
+/** A word with the time at which it is sent, between the two marks. */
+export const stampedWord = (index: number): string =>
+  `${wordAt(index)} ${STAMP_START}${nowUs()}${STAMP_END}`
+export const STAMP_START = '@'
+export const STAMP_END = ';'
 
 export function frameOf(delta: object, finish_reason: string | null = null): string {
   const choices = [{ index: 0, delta, logprobs: null, finish_reason }]

@@ -1,13 +1,23 @@
 /**
  * The mock upstream of the stream bench, in a process of its own: honest text, one word a frame, each
- * with the time at which it was sent. `max_tokens` of the request is the number of frames and `seed`
- * the milliseconds between them, so that every gateway passes them on.
+ * with the time at which it was sent. `max_tokens` of the request is the number of frames, `seed` the
+ * milliseconds between them and `temperature` says whether frames of all streams fall on the same
+ * instants, so that every gateway passes them on.
  */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { frameOf, stampedWord } from './stream-parts.ts'
 
-type Asked = { readonly max_tokens?: number; readonly seed?: number; readonly stream?: boolean }
+type Asked = {
+  readonly max_tokens?: number
+  readonly seed?: number
+  readonly temperature?: number
+}
+
+const LAST = `${frameOf({}, 'stop')}data: [DONE]\n\n`
+const [HEAD = '', TAIL = ''] = frameOf({ content: '\u0001' }).split('\\u0001')
+/** Streams that wait for the next common instant, by interval. */
+const steps = new Map<number, Set<() => void>>()
 
 const server = createServer((request, response) => {
   const chunks: Buffer[] = []
@@ -20,21 +30,36 @@ const server = createServer((request, response) => {
 
 function play(
   response: ServerResponse,
-  { max_tokens: frames = 1, seed: everyMs = 0 }: Asked,
+  { max_tokens: frames = 1, seed: everyMs = 0, temperature = 0 }: Asked,
 ): void {
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   let sent = 0
   const next = (): void => {
     if (response.destroyed) return
     if (sent === frames) {
-      response.end(frameOf({}, 'stop') + 'data: [DONE]\n\n')
+      response.end(LAST)
       return
     }
-    response.write(frameOf({ content: stampedWord(sent++) }))
+    response.write(HEAD + stampedWord(sent++) + TAIL)
     if (everyMs === 0) setImmediate(next)
-    else setTimeout(next, everyMs)
+    else if (temperature === 0) setTimeout(next, everyMs)
+    else stepOf(everyMs).add(next)
   }
   next()
+}
+
+function stepOf(everyMs: number): Set<() => void> {
+  const known = steps.get(everyMs)
+  if (known !== undefined) return known
+  let waiting = new Set<() => void>()
+  steps.set(everyMs, waiting)
+  setInterval(() => {
+    const all = waiting
+    waiting = new Set()
+    steps.set(everyMs, waiting)
+    for (const next of all) next()
+  }, everyMs)
+  return waiting
 }
 
 server.listen(0, '127.0.0.1', () => {

@@ -2,32 +2,73 @@
  * What the guard adds to a stream: time to the first frame and to every other, bytes held, CPU, memory.
  *
  * Run: npm run bench:stream [-- --json] [-- --record] [-- --others]. Mock upstream, sidecar
- * (`checkstream serve` in proxy mode, 403 phrases) and load are three processes. 32 streams of 60
- * frames every 33 ms (30 tokens a second each, as a vLLM with 32 requests gives them), straight to the
- * upstream and through the sidecar in turn, so that other load on the machine falls on both; added time
- * is the difference of the two quantiles. It contains what the machine takes to wake one process more
- * and to carry every frame over one more socket: on few cores most of it. `--others` runs
- * Portkey's gateway and LiteLLM beside it under the same load.
+ * (`checkstream serve` in proxy mode, 403 phrases that every answer is read for, no rule at ingress),
+ * bare relay and load are four processes.
+ *
+ * Arrivals: always 32 streams of 20 to 60 frames, one every 33 ms (30 tokens a second). Each of 32 places
+ * starts at a random instant and begins its next stream when its last one ended; lengths are random, so
+ * starts and frames fall anywhere. Straight to the upstream, through the relay and through the sidecar in
+ * turn, each by the same schedule; added time is the difference of the quantiles over all turns, and
+ * `paired_first_ms_p50` the median of the differences request by request. All have served some thousand
+ * requests before: a sidecar runs for weeks. `burst_…` is the other extreme: 32 requests in one instant,
+ * and then 32 frames in one instant every 33 ms, as one engine that batches gives them; there the
+ * k-th of them waits for k - 1 others at each relay.
+ *
+ * The figures contain what the machine takes to wake one process more and to carry every frame over one
+ * more socket. `relay_…` says how much of it nothing but a relay on the same HTTP server and client
+ * adds: requests and answers as they come, nothing read. On a machine with other load run it as
+ * `chrt -r 1 npm run bench:stream`; `real_time` in the record says whether it was.
+ *
+ * `--others` measures Portkey's gateway and LiteLLM instead, beside the sidecar under the same load.
  */
 import { loadavg } from 'node:os'
 import { type Running, ensureBuilt } from '../e2e/process.ts'
 import { report } from './report.ts'
 import { guardCpuUs, heapGrowth, heldBytes } from './stream-cost.ts'
-import { cpuSeconds, residentBytes, startCheckStream, startUpstream } from './stream-gateways.ts'
-import { type Load, type Times, agentOf, quantile, run } from './stream-load.ts'
+import {
+  cpuSeconds,
+  isRealTime,
+  residentBytes,
+  startCheckStream,
+  startRelay,
+  startUpstream,
+} from './stream-gateways.ts'
+import {
+  type Plan,
+  type Target,
+  type Times,
+  agentOf,
+  play,
+  quantile,
+  repeat,
+} from './stream-load.ts'
 import { startOthers } from './stream-others.ts'
 
 const STREAMS = 32
-const FRAMES = 60
-const EVERY_MS = 33
 const TURNS = 6
-const PER_TURN = 2
+const BURST_TURNS = 3
+const WARM_UP = 5_000
+
+const SPREAD: Omit<Plan, 'seed'> = {
+  streams: STREAMS,
+  everyMs: 33,
+  frames: [20, 60],
+  lengthMs: 5_000,
+  arrivals: 'spread',
+}
+const BURST: Omit<Plan, 'seed'> = {
+  ...SPREAD,
+  lengthMs: 1_500,
+  frames: [20, 20],
+  arrivals: 'burst',
+}
 
 type Side = {
   readonly name: string
   readonly running: Running
-  readonly model: string
-  readonly times: Times
+  readonly target: Target
+  readonly spread: Times
+  readonly burst: Times
   cpuSeconds: number
 }
 
@@ -35,114 +76,168 @@ const agent = agentOf()
 const sideOf = (name: string, running: Running, model = 'm'): Side => ({
   name,
   running,
-  model,
-  times: { first: [], chunk: [] },
+  target: { url: running.url, model, ...(running.headers && { headers: running.headers }) },
+  spread: { first: new Map(), chunk: [] },
+  burst: { first: new Map(), chunk: [] },
   cpuSeconds: 0,
 })
 
-const loadOf = ({ running, model }: Side, frames: number, everyMs: number): Load => ({
-  url: running.url,
-  ...(running.headers === undefined ? {} : { headers: running.headers }),
-  model,
-  frames,
-  everyMs,
-})
-
-/** Code that has run often is compiled; the first requests of a process are not what is measured. */
-async function warmUp(side: Side): Promise<void> {
-  await run(loadOf(side, 20, 0), agent, { streams: 8, rounds: 10 })
-  await run(loadOf(side, 2, 0), agent, { streams: STREAMS, rounds: 30 })
-}
-
-async function measure(sides: readonly Side[], turns: number): Promise<void> {
+/** Each side in turn, in the other order every other time. */
+async function measure(sides: readonly Side[], turns: number, burstTurns: number): Promise<void> {
   for (let turn = 0; turn < turns; turn++) {
-    for (const side of sides) {
+    for (const side of turn % 2 === 0 ? sides : sides.toReversed()) {
       const before = cpuSeconds(side.running.pid)
-      const { times } = side
-      const load = loadOf(side, FRAMES, EVERY_MS)
-      await run(load, agent, { streams: STREAMS, rounds: PER_TURN, times })
+      await play(side.target, { ...SPREAD, seed: turn }, agent, side.spread)
       side.cpuSeconds += cpuSeconds(side.running.pid) - before
+    }
+  }
+  for (let turn = 0; turn < burstTurns; turn++) {
+    for (const { target, burst } of turn % 2 === 0 ? sides : sides.toReversed()) {
+      await play(target, { ...BURST, seed: turn }, agent, burst)
     }
   }
 }
 
+/** Code that has run often is compiled; the first requests of a process are not what is measured. */
+async function warmUp({ target }: Side, requests: number): Promise<void> {
+  await repeat(target, { frames: 20, everyMs: 0 }, agent, { streams: 8, rounds: 10 })
+  await repeat(target, { frames: 2, everyMs: 0 }, agent, { streams: 8, rounds: requests / 8 })
+}
+
 const round = (value: number, digits = 3): number => Number(value.toFixed(digits))
 
-function added(side: Side, direct: Side) {
-  const of = (kind: 'first' | 'chunk', q: number): number =>
-    round(quantile(side.times[kind], q) - quantile(direct.times[kind], q))
+const QUANTILES = [
+  ['p50', 0.5],
+  ['p99', 0.99],
+] as const
+
+/** `of` less `than`, as `<prefix>first_ms_p50` and so on; the quantiles themselves without `than`. */
+function times(prefix: string, of: Times, than?: Times): Record<string, number> {
+  const figures: Record<string, number> = {}
+  for (const kind of ['first', 'chunk'] as const) {
+    for (const [name, q] of QUANTILES) {
+      const base = than === undefined ? 0 : quantile(than[kind].values(), q)
+      figures[`${prefix}${kind}_ms_${name}`] = round(quantile(of[kind].values(), q) - base)
+    }
+  }
+  return figures
+}
+
+/** The median of what was added to the same request of the same schedule. */
+function pairedFirst(of: Times, than: Times): number {
+  const added = [...of.first].flatMap(([name, ms]) => {
+    const base = than.first.get(name)
+    return base === undefined ? [] : [ms - base]
+  })
+  return round(quantile(added, 0.5))
+}
+
+function costs(side: Side): Record<string, number> {
   return {
-    added_first_ms_p50: of('first', 0.5),
-    added_first_ms_p99: of('first', 0.99),
-    added_chunk_ms_p50: of('chunk', 0.5),
-    added_chunk_ms_p99: of('chunk', 0.99),
     streams_per_core: streamsPerCore(side),
     resident_mib: Math.round(residentBytes(side.running.pid) / 2 ** 20),
   }
 }
 
 /** Streams of 50 frames a second that one core carries, by the CPU time of the measured load. */
-function streamsPerCore({ times, cpuSeconds: seconds }: Side): number {
-  const frames = times.first.length + times.chunk.length
-  return Math.round(frames / seconds / 50)
+function streamsPerCore({ spread, cpuSeconds: seconds }: Side): number {
+  return Math.round((spread.first.size + spread.chunk.length) / seconds / 50)
 }
 
-/** Resident bytes after 1 000 streams and after 10 000 more. */
-async function residentGrowth(side: Side): Promise<{ before: number; after: number }> {
-  await run(loadOf(side, 5, 0), agent, { streams: STREAMS, rounds: 31 })
-  const before = residentBytes(side.running.pid)
-  await run(loadOf(side, 5, 0), agent, { streams: STREAMS, rounds: 313 })
-  return { before, after: residentBytes(side.running.pid) }
+/** Resident bytes after some thousand streams and after 10 000 more. */
+async function residentGrowth({ target, running }: Side): Promise<number> {
+  const stream = { frames: 5, everyMs: 0 }
+  await repeat(target, stream, agent, { streams: STREAMS, rounds: 160 })
+  const before = residentBytes(running.pid)
+  await repeat(target, stream, agent, { streams: STREAMS, rounds: 313 })
+  return residentBytes(running.pid) - before
 }
+
+const heldFixed = (turns: number): string =>
+  `always ${STREAMS} streams of ${SPREAD.frames.join(' to ')} frames every ${SPREAD.everyMs} ms, ` +
+  `starts and frames at random instants, ${turns} turns of ${SPREAD.lengthMs / 1_000} s each in turn ` +
+  `by the same schedule, 403 phrases, proxy mode; streams_per_core at 50 frames a second`
+
+const machine = () => ({
+  machine_load: round(loadavg()[0] ?? 0, 1),
+  real_time: isRealTime(process.pid),
+})
+
+async function measureOurs(direct: Side, upstream: string): Promise<void> {
+  const guarded = sideOf('checkstream', await startCheckStream(upstream))
+  const relay = sideOf('relay', await startRelay(upstream))
+  const conditions = machine()
+  const sides = [direct, relay, guarded]
+  for (const side of sides) await warmUp(side, WARM_UP)
+  await measure(sides, TURNS, BURST_TURNS)
+  const held = heldBytes()
+  report('stream', {
+    held_fixed: heldFixed(TURNS),
+    ...conditions,
+    requests: guarded.spread.first.size,
+    ...times('added_', guarded.spread, direct.spread),
+    paired_first_ms_p50: pairedFirst(guarded.spread, direct.spread),
+    ...costs(guarded),
+    ...times('relay_added_', relay.spread, direct.spread),
+    relay_streams_per_core: streamsPerCore(relay),
+    ...times('direct_', direct.spread),
+    ...times('burst_added_', guarded.burst, direct.burst),
+    ...times('burst_relay_added_', relay.burst, direct.burst),
+    ...times('burst_direct_', direct.burst),
+    guard_cpu_us_per_frame: round(guardCpuUs(), 2),
+    held_bytes_p99_idle: quantile(held.idle, 0.99),
+    held_bytes_p99: quantile(held.all, 0.99),
+    heap_growth_bytes_10k_streams: heapGrowth(),
+    resident_growth_bytes_10k_streams: await residentGrowth(guarded),
+  })
+  await relay.running.stop()
+  await guarded.running.stop()
+}
+
+const OTHER_TURNS = 2
 
 /** The same load for everyone, ours included; one that fails is left out with a message. */
-async function beside(direct: Side, ours: Side, upstream: string): Promise<object> {
+async function measureOthers(upstream: Running): Promise<void> {
+  const ours = await startCheckStream(upstream.url)
+  await warmUp(sideOf('checkstream', ours), WARM_UP)
+  const conditions = machine()
   const figures: Record<string, unknown> = {}
-  for (const other of await startOthers(upstream)) {
+  for (const other of await startOthers(upstream.url)) {
+    const direct = sideOf('direct', upstream)
+    const guarded = sideOf('checkstream', ours)
     const theirs = sideOf(other.name, other.running, other.model)
-    const sides = [direct, ours].map((side) => sideOf(side.name, side.running))
     try {
-      await run(loadOf(theirs, 5, 0), agent, { streams: 8, rounds: 20 })
-      await measure([...sides, theirs], 2)
-      const [base = direct, guarded = ours] = sides
-      figures[other.name] = { version: other.version, ...added(theirs, base) }
-      figures[`checkstream beside ${other.name}`] = added(guarded, base)
+      await warmUp(theirs, WARM_UP / 10)
+      await measure([direct, guarded, theirs], OTHER_TURNS, 0)
+      figures[other.name] = {
+        version: other.version,
+        ...times('added_', theirs.spread, direct.spread),
+        ...costs(theirs),
+      }
+      figures[`checkstream beside ${other.name}`] = {
+        ...times('added_', guarded.spread, direct.spread),
+        ...costs(guarded),
+      }
+      const [a, b] = [theirs, guarded].map((side) => times('', side.spread, direct.spread))
+      const ratio = (key: string): number => round((a?.[key] ?? 0) / (b?.[key] ?? 1), 1)
+      figures[`${other.name}_added_first_ratio_p50`] = ratio('first_ms_p50')
+      figures[`${other.name}_added_chunk_ratio_p50`] = ratio('chunk_ms_p50')
+      figures[`${other.name}_streams_per_core_ratio`] = round(
+        streamsPerCore(guarded) / streamsPerCore(theirs),
+        1,
+      )
     } catch (error) {
       console.error(`left out: ${error instanceof Error ? error.message : String(error)}`)
     }
     await other.running.stop()
   }
-  return figures
+  report('stream-others', { held_fixed: heldFixed(OTHER_TURNS), ...conditions, ...figures })
+  await ours.stop()
 }
 
 ensureBuilt()
 const upstream = await startUpstream()
-const direct = sideOf('direct', upstream)
-const guarded = sideOf('checkstream', await startCheckStream(upstream.url))
-const load = loadavg()[0] ?? 0
-for (const side of [direct, guarded]) await warmUp(side)
-await measure([direct, guarded], TURNS)
-const ours = added(guarded, direct)
-const resident = await residentGrowth(guarded)
-const held = heldBytes()
-const figures = {
-  held_fixed: `${STREAMS} streams, ${FRAMES} frames every ${EVERY_MS} ms, ${TURNS} turns, 403 phrases, proxy mode; streams_per_core at 50 frames a second`,
-  machine_load: round(load, 1),
-  ...ours,
-  direct_first_ms_p50: round(quantile(direct.times.first, 0.5)),
-  direct_first_ms_p99: round(quantile(direct.times.first, 0.99)),
-  direct_chunk_ms_p50: round(quantile(direct.times.chunk, 0.5)),
-  direct_chunk_ms_p99: round(quantile(direct.times.chunk, 0.99)),
-  guard_cpu_us_per_frame: round(guardCpuUs(), 2),
-  held_bytes_p99_idle: quantile(held.idle, 0.99),
-  held_bytes_p99: quantile(held.all, 0.99),
-  heap_growth_bytes_10k_streams: heapGrowth(),
-  resident_growth_bytes_10k_streams: resident.after - resident.before,
-}
-// Recorded before the others start: what they need may not be there.
-report('stream', figures)
-if (process.argv.includes('--others')) {
-  report('stream', { ...figures, side_by_side: await beside(direct, guarded, upstream.url) })
-}
-for (const side of [guarded, direct]) await side.running.stop()
+if (process.argv.includes('--others')) await measureOthers(upstream)
+else await measureOurs(sideOf('direct', upstream), upstream.url)
+await upstream.stop()
 process.exit(0)
