@@ -18,7 +18,7 @@ from pathlib import Path
 
 import devsets
 import sources
-from corpora import asks, benign, finance, injections, multilingual, people, questions
+from corpora import asks, benign, finance, injections, multilingual, people, prompts, questions
 from corpora.grammar import distinct_ngrams
 from sources import ADVICE, BENIGN, HEADS, INJECTION, Labels, Row, toxic
 
@@ -104,6 +104,12 @@ def written(rng: random.Random, scale: float) -> Iterable[Row]:
         yield text, BENIGN, "our_questions"
     for text in questions.turned(rng, n(2600)):
         yield text, INJECTION, "our_turns"
+    for text in prompts.rows(rng, n(3000)):
+        yield text, BENIGN, "our_prompts"
+    for text in prompts.commands(rng, n(1900)):
+        yield text, BENIGN, "our_commands"
+    for text in prompts.injections(rng, n(2500)):
+        yield text, INJECTION, "our_foreign_injections"
 
 
 def spliced(rng: random.Random, train: Path, scale: float) -> Iterable[Row]:
