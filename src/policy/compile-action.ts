@@ -9,7 +9,7 @@ import type { TriggerParts } from './compile-trigger.ts'
 import { LEGAL, phasesOf } from './legal.ts'
 import { substitute } from './resolve.ts'
 import type { ActionDocument, AdaptAction, BanAction } from './schema-actions.ts'
-import { sorted, STANDARD_FOLDS } from './texts.ts'
+import { sorted, STANDARD_FOLDS, TooMuch } from './texts.ts'
 
 /** Fraction of `enter` at which a level is left when the author gives none. */
 const LEAVE_FRACTION = 0.7
@@ -174,6 +174,7 @@ export function compileBan(
     try {
       bans.push(...parts.texts.pattern(parts.rule, pattern, how))
     } catch (error) {
+      if (error instanceof TooMuch) throw error
       const message = `pattern: ${error instanceof Error ? error.message : String(error)}`
       parts.say('error', 'pattern', [...path, 'patterns', i], message)
     }

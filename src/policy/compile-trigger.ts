@@ -13,7 +13,7 @@ import type {
   PatternTrigger,
   Trigger,
 } from './schema-triggers.ts'
-import { sorted, STANDARD_FOLDS } from './texts.ts'
+import { sorted, STANDARD_FOLDS, TooMuch } from './texts.ts'
 import type { Matching, Texts } from './texts.ts'
 import { compileToolTest } from './tool-condition.ts'
 
@@ -197,6 +197,7 @@ function compilePattern(
     const bans = parts.texts.pattern(parts.rule, trigger.pattern, how)
     return leaf(parts, { kind: 'match', bans })
   } catch (error) {
+    if (error instanceof TooMuch) throw error
     const message = `pattern: ${error instanceof Error ? error.message : String(error)}`
     parts.say('error', 'pattern', [...path, 'pattern'], message)
     return { op: 'any', of: [] }

@@ -20,7 +20,7 @@ import { combinePolicies, resolvePolicy } from './resolve.ts'
 import type { ResolvedPolicy, ResolvedRule } from './resolve.ts'
 import type { AdaptiveDocument } from './schema.ts'
 import { policyDocument, rule as ruleSchema } from './schema.ts'
-import { Texts } from './texts.ts'
+import { Texts, TooMuch } from './texts.ts'
 
 export type CompileOptions = {
   /** Milliseconds since the epoch; decides which exceptions still hold. */
@@ -128,7 +128,16 @@ function* compileRules(
   const all = adaptive === undefined ? written : [...written, adaptive]
   const compiled: CompiledRule[] = []
   for (const [i, rule] of all.entries()) {
-    compiled.push(compileRule(parts, rule, i))
+    try {
+      compiled.push(compileRule(parts, rule, i))
+    } catch (error) {
+      if (!(error instanceof TooMuch)) throw error
+      const { file } = rule.source
+      const at = rule.source.place(['rules', rule.index])
+      const message = `rule ${rule.document.name}: ${error.message}`
+      parts.problems.push({ severity: 'error', code: 'too-large', message, file, ...at })
+      break
+    }
     yield
   }
   return compiled

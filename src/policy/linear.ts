@@ -27,7 +27,7 @@ export type LinearPattern = {
 export type LinearMatch = { readonly id: string; readonly start: number; readonly end: number }
 
 /** Instructions of one pattern; past it the pattern is refused. Time per character is at most this. */
-const MAX_PROGRAM = 4_000
+export const MAX_PROGRAM = 4_000
 
 export function compileLinear(
   id: string,

@@ -5,11 +5,23 @@ import { FOLDS } from '../model/ban.ts'
 /** Bounds of one document; past one it is refused with the key and the bound. */
 export const MAX = {
   bytes: 1024 * 1024,
-  aliases: 100,
+  /** What a file is made of: words, marks, blanks and ends of lines. */
+  tokens: 120_000,
+  /** Maps, lists and scalars, keys included. */
+  values: 80_000,
+  anchors: 1_000,
+  aliases: 1_000,
+  /** Values that aliases repeat, counted as often as they do. */
+  repeated: 10_000,
   depth: 64,
   rules: 2_000,
   phrases: 50_000,
   pattern: 4_096,
+  /** Of a policy: its phrases, each with its forms and disguised apostrophes. */
+  texts: 50_000,
+  patternCharacters: 256 * 1024,
+  /** Of its patterns without a bound: each character of a text may cost as many. */
+  linearSteps: 50_000,
   text: 8_192,
 } as const
 

@@ -5,10 +5,11 @@
 import { FOLDS } from '../model/ban.ts'
 import type { Ban, Fold } from '../model/ban.ts'
 import { GuardError } from '../model/errors.ts'
-import { compileLinear } from './linear.ts'
+import { compileLinear, MAX_PROGRAM } from './linear.ts'
 import type { LinearPattern } from './linear.ts'
 import { parseRegex } from './regex.ts'
 import type { RegexNode } from './regex.ts'
+import { MAX } from './schema-words.ts'
 import { apostrophes, inflections, plainWords } from './words.ts'
 
 export type Matching = {
@@ -33,6 +34,9 @@ export class Texts {
   readonly ruleOf = new Map<string, string>()
   readonly #idOf = new Map<string, string>()
   readonly #counts = new Map<string, number>()
+  readonly #settings = new Map<string, number>()
+  #patternCharacters = 0
+  #linearSteps = 0
 
   phrase(rule: string, text: string, how: Matching): readonly string[] {
     return apostrophes(text).map((form) => this.#add(rule, 'phrase', form, how))
@@ -50,6 +54,8 @@ export class Texts {
       const match = how.match ?? 'word'
       return [...new Set(forms)].map((form) => this.#add(rule, 'phrase', form, { ...how, match }))
     }
+    this.#patternCharacters += source.length
+    refuseAbove(this.#patternCharacters, 'patternCharacters', 'characters in patterns')
     const regex = parseRegex(source)
     const body = bounded(source, regex.root)
     if (body === undefined) return [this.#addLinear(rule, source, how)]
@@ -60,9 +66,13 @@ export class Texts {
 
   #add(rule: string, kind: Ban['kind'], text: string, how: Matching): string {
     const match = how.match ?? 'word'
-    const key = JSON.stringify([kind, text, match, how.folds, how.pending])
+    const settings = `${kind} ${match} ${how.folds.join(' ')} ${how.pending}`
+    const number = this.#settings.get(settings) ?? this.#settings.size
+    this.#settings.set(settings, number)
+    const key = `${number} ${text}`
     const known = this.#idOf.get(key)
     if (known !== undefined) return known
+    refuseAbove(this.#idOf.size + 1, 'texts', 'phrases and forms of words')
     const id = this.#nextId(rule)
     const { folds, pending, place } = how
     this.bans.set(id, { id, kind, text, match, folds, pending, place })
@@ -77,7 +87,12 @@ export class Texts {
     if (known !== undefined) return known
     const id = this.#nextId(rule)
     const whole = how.match === 'word' ? `\\b(?:${source})\\b` : source
-    this.linear.set(id, compileLinear(id, whole, parseRegex(whole), isFolded))
+    refuseAbove(this.#linearSteps, 'linearSteps', 'steps in patterns that have no bound')
+    this.#linearSteps += MAX_PROGRAM
+    const compiled = compileLinear(id, whole, parseRegex(whole), isFolded)
+    // One that is refused has cost as much as the largest.
+    this.#linearSteps += compiled.program.length - MAX_PROGRAM
+    this.linear.set(id, compiled)
     this.#idOf.set(key, id)
     return id
   }
@@ -89,6 +104,20 @@ export class Texts {
     this.ruleOf.set(id, rule)
     return id
   }
+}
+
+/** A policy asks for more than may be compiled and scanned: the rest of it is not looked at. */
+export class TooMuch extends GuardError {
+  override readonly name = 'TooMuch'
+}
+
+function refuseAbove(
+  count: number,
+  what: 'texts' | 'linearSteps' | 'patternCharacters',
+  words: string,
+): void {
+  if (count <= MAX[what]) return
+  throw new TooMuch('policy_invalid', `a policy has at most ${MAX[what]} ${words}`)
 }
 
 export const sorted = (folds: readonly Fold[]): readonly Fold[] =>

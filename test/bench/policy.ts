@@ -1,7 +1,7 @@
 /**
  * What policies cost: `decide` for one step of 64 rows under 100 rules, and the compile of 100 rules
  * with 2 000 phrases. `npm run bench:policy`; `-- --json`, `-- --record`; `-- --fuzz` breaks 50 000
- * documents instead, `-- --benign` counts false alarms of the packs on benign texts.
+ * documents instead and reads hostile ones of 0.25 to 1 MiB, `-- --benign` counts false alarms of the packs on benign texts.
  *
  * Held fixed: one findings list a row (two matches, five verdicts, one of them above a threshold), a
  * quarter of the rows firing. Decisions are summed up, so that none is optimised away.
@@ -19,7 +19,7 @@ import { prepareScan, scanText } from '../../src/policy/scan.ts'
 import { compileInWorker } from '../../src/policy/worker.ts'
 import { context } from '../policy/findings.ts'
 import { benignSets } from '../policy/benign.ts'
-import { fuzzPolicies } from '../policy/fuzz.ts'
+import { fuzzHostile, fuzzPolicies } from '../policy/fuzz.ts'
 import { RULES, TEXT, largePolicy } from './large-policy.ts'
 import { report } from './report.ts'
 
@@ -103,7 +103,7 @@ function compileOne(text: string) {
   return policy
 }
 
-function fuzz(): Record<string, number> {
+function fuzz(): Record<string, number | string> {
   const data = readFileSync(
     resolve(import.meta.dirname, '../data/policy/legacy-rules.yaml'),
     'utf8',
@@ -113,7 +113,18 @@ function fuzz(): Record<string, number> {
   const seeds = [small, small, small, small, data]
   const { policies, slowestMs, slowestWallMs } = fuzzPolicies(seeds, documents, 7)
   const slowest = { slowest_ms: round(slowestMs), slowest_wall_ms: round(slowestWallMs) }
-  return { documents, policies, crashes: 0, ...slowest }
+  const hostile = fuzzHostile()
+  return {
+    documents,
+    policies,
+    crashes: 0,
+    ...slowest,
+    hostile_documents: hostile.documents,
+    hostile_policies: hostile.policies,
+    hostile_slowest: hostile.slowest,
+    hostile_slowest_ms: round(hostile.slowestMs),
+    hostile_slowest_wall_ms: round(hostile.slowestWallMs),
+  }
 }
 
 /** Share of benign rows on which a stop or a ban of each shipped pack fires, by set and in all. */

@@ -132,8 +132,19 @@ describe('a mistake in a policy', () => {
     ],
     [
       'a YAML bomb',
-      `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n`,
-      /aliases are refused/,
+      `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d]\n`,
+      /test\.yaml:5:\d+ error: aliases are refused: they repeat more than 10000 values/,
+    ],
+    [
+      'an alias that comes round to itself',
+      'name: p\nrules:\n  - name: r\n    actions: [{type: stop}]\n    trigger: &t {type: not, trigger: *t}\n',
+      /test\.yaml:5:\d+ error: aliases are refused: \*t stands inside the value that it names/,
+    ],
+    ['an alias of nothing', 'name: *n\n', /test\.yaml:1:7 error: .*\*n has no anchor before it/],
+    [
+      'a second document',
+      'name: p\n---\nname: q\n',
+      /test\.yaml:2:\d+ error: .*multiple documents/,
     ],
     ['text that nests too deep', '['.repeat(50_000), /nested deeper than 64/],
   ])('is told with its place: %s', (_, yaml, wanted) => {

@@ -2,6 +2,7 @@
 import { compilePolicy } from '../../src/policy/compile.ts'
 import { readPolicy } from '../../src/policy/document.ts'
 import { NOW } from './findings.ts'
+import { HOSTILE } from './hostile.ts'
 
 /** Mulberry32: a small seeded generator. */
 export function randomOf(seed: number): () => number {
@@ -65,12 +66,38 @@ export function fuzzPolicies(
   seed: number,
 ): FuzzResult {
   const random = randomOf(seed)
+  const texts = function* (): Generator<Named> {
+    for (let i = 0; i < documents; i++) {
+      const text = mutate(seeds, random)
+      yield { name: `document ${i} of seed ${seed}: ${JSON.stringify(text)}`, text }
+    }
+  }
+  return measureEach(texts())
+}
+
+/** Every hostile document at 0.25, 0.5, 0.75 and 1 MiB. */
+export function fuzzHostile(): FuzzResult {
+  const texts = function* (): Generator<Named> {
+    for (const [name, make] of Object.entries(HOSTILE)) {
+      for (const quarters of [1, 2, 3, 4]) {
+        const bytes = quarters * 256 * 1024
+        yield { name: `${name} of ${bytes} bytes`, text: make(bytes) }
+      }
+    }
+  }
+  return measureEach(texts())
+}
+
+type Named = { readonly name: string; readonly text: string }
+
+function measureEach(texts: Iterable<Named>): FuzzResult {
+  let documents = 0
   let policies = 0
   let slowestMs = 0
   let slowestWallMs = 0
   let slowest = ''
-  for (let i = 0; i < documents; i++) {
-    const text = mutate(seeds, random)
+  for (const { name, text } of texts) {
+    documents++
     const start = performance.now()
     const before = process.cpuUsage()
     try {
@@ -81,16 +108,14 @@ export function fuzzPolicies(
       )
         policies++
     } catch (error) {
-      throw new Error(`document ${i} of seed ${seed} crashed: ${JSON.stringify(text)}`, {
-        cause: error,
-      })
+      throw new Error(`crashed: ${name}`, { cause: error })
     }
     slowestWallMs = Math.max(slowestWallMs, performance.now() - start)
     const { user, system } = process.cpuUsage(before)
     const took = (user + system) / 1_000
     if (took > slowestMs) {
       slowestMs = took
-      slowest = text
+      slowest = name
     }
   }
   return { documents, policies, slowestMs, slowestWallMs, slowest }
