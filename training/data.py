@@ -18,7 +18,7 @@ from pathlib import Path
 
 import devsets
 import sources
-from corpora import asks, benign, finance, injections, multilingual, people, prompts, questions
+from corpora import asks, benign, finance, injections, multilingual, people, persuasion, prompts, questions
 from corpora.grammar import distinct_ngrams
 from sources import ADVICE, BENIGN, HEADS, INJECTION, Labels, Row, toxic
 
@@ -110,6 +110,10 @@ def written(rng: random.Random, scale: float) -> Iterable[Row]:
         yield text, BENIGN, "our_commands"
     for text in prompts.injections(rng, n(2500)):
         yield text, INJECTION, "our_foreign_injections"
+    for text, label in persuasion.rows(rng, n(2500), n(2000)):
+        yield text, INJECTION if label else BENIGN, "our_persuasion"
+    for text, label in persuasion.plain(rng, n(400)):
+        yield text, sources.HARMFUL_ASK if label else BENIGN, "our_plain_asks"
 
 
 def spliced(rng: random.Random, train: Path, scale: float) -> Iterable[Row]:

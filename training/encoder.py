@@ -48,7 +48,7 @@ VISITS = {"deepset": 5, "hatemoji": 4, "inthewild": 1.4, "awesome_2025_05": 2, "
           "our_finance": 0.6, "our_identity": 0.6, "toxigen": 0.7, "our_structured": 0.5, "our_spliced": 0.6, "our_multilingual": 0.6,
           "mlma_ar": 0.5, "mlma_fr": 0.6, "mlma_en": 0.6, "davidson": 1.0, "tau2_documents": 0.5, "clinc150": 0.7, "banking77": 0.7,
           "gpteacher_codegen_answers": 0.4, "gpteacher_roleplay_answers": 0.4, "our_health_legal": 0.6, "carriers": 0.5,
-          "our_prompts": 0.7, "our_commands": 0.7, "our_foreign_injections": 0.8}
+          "our_prompts": 0.7, "our_commands": 0.7, "our_foreign_injections": 0.8, "our_persuasion": 0.7, "our_plain_asks": 0.7}
 BATCH, PEAK, HEAD_PEAK = 32, 1e-4, 1e-3
 # Of 12 heads and 1536 inner units: what fits 10 ms for 128 tokens on one core with AVX512-VNNI.
 KEPT_HEADS, KEPT_UNITS, FIT_ROWS = 10, 1152, 1200
