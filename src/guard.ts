@@ -173,7 +173,8 @@ export class Guard<P extends GuardPolicy> {
     if (forced !== undefined && row.position < forced.at + forced.tokens.length) return false
     let steer: Steer | undefined
     for (const watcher of row.watchers) steer ??= watcher.steer?.()
-    if (steer === row.steer) return false
+    // A mask is told anew for every token: it holds for one.
+    if (steer === row.steer && steer?.deny === undefined) return false
     row.steer = steer
     return true
   }

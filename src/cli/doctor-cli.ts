@@ -68,7 +68,7 @@ function ownUrl({ host, port }: EffectiveConfig['config']['server']): string {
 async function listModels(upstream: Upstream): Promise<readonly string[]> {
   const signal = AbortSignal.timeout(TIMEOUT_MS)
   const answer = await upstream.send({ method: 'GET', path: '/v1/models', headers: {}, signal })
-  const text = (await answer.body.bytes(MAX_BYTES)).toString('utf8')
+  const text = (await answer.body.bytes(MAX_BYTES, `${upstream.name}/v1/models`)).toString('utf8')
   const body = JSON.parse(text) as {
     readonly data?: readonly { readonly id?: unknown }[]
   }

@@ -41,7 +41,7 @@ async function send(
   const headers = { 'content-type': 'application/json', 'x-request-id': randomUUID() }
   const base = { method, path, headers, signal }
   const answer = await upstream.send(bytes === undefined ? base : { ...base, body: bytes })
-  const text = (await answer.body.bytes(MAX_BYTES)).toString('utf8')
+  const text = (await answer.body.bytes(MAX_BYTES, `${upstream.name}${path}`)).toString('utf8')
   if (answer.statusCode !== 200) {
     const what = `${path}: HTTP ${answer.statusCode}: ${text.slice(0, 300)}`
     throw new GuardError('upstream_failed', `${upstream.name}${what}`)

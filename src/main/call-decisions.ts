@@ -25,6 +25,8 @@ export type CallJudgement = {
   readonly blocked: string | undefined
   /** Arguments as they may go. */
   readonly arguments: string
+  /** Texts that stood where a rule puts them already. */
+  readonly chosen: readonly string[]
   /** A person has to agree first. */
   readonly stepUp: { readonly reason: string; readonly expiresMs: number } | undefined
 }
@@ -46,6 +48,7 @@ export function judgeCall(
     read: own.arguments,
     blocked: sections.blocked ?? ruled.blocked,
     arguments: ruled.arguments,
+    chosen: ruled.chosen,
     stepUp: steps.toSorted((a, b) => a.expiresMs - b.expiresMs)[0],
   }
 }
@@ -85,7 +88,7 @@ function judgeSections(policy: CompiledPolicy, call: Call, { rules, tools }: Fac
       if (stepUp === undefined || expiresMs < stepUp.expiresMs) stepUp = { reason, expiresMs }
     }
   }
-  return { firings, blocked, arguments: text, stepUp }
+  return { firings, blocked, arguments: text, chosen: [], stepUp }
 }
 
 const ACTIONS: Readonly<Record<ToolDecision['kind'], string>> = {
@@ -124,12 +127,16 @@ function judgeRules(
   const values = parse(text)
   const edits: JsonEdit[] = []
   const commitments: string[] = []
+  const chosen: string[] = []
   for (const effect of effects) {
     if (effect.kind !== 'rewrite') continue
     const places = values === undefined ? [] : valuesAt(values, effect.argument)
     const changed = places.filter((place) => place.value !== effect.value)
     const value = JSON.stringify(effect.value)
     edits.push(...changed.map(({ path }) => ({ path, value })))
+    if (changed.length < places.length && typeof effect.value === 'string') {
+      chosen.push(effect.value)
+    }
     if (places.length === 0) edits.push({ path: effect.argument.split('.'), value })
     commitments.push(...changed.map((place) => tools.commit(textOf(place.value))))
   }
@@ -144,6 +151,7 @@ function judgeRules(
     firings,
     blocked: decision.stop?.message ?? block?.message ?? (isBroken && !isOpen ? BROKEN : undefined),
     arguments: edits.length === 0 || isBroken ? text : editJson(text, [...edits, MODIFIED]),
+    chosen,
     stepUp,
   }
 }

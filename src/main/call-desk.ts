@@ -99,9 +99,15 @@ export function createCallDesk(parts: CallDeskParts): CallDesk {
     const { blocked, firings, arguments: text } = judgement
     if (blocked !== undefined) return { kind: 'block', message: blocked, firings }
     conversation.made({ name: call.name, atMs: parts.now() })
-    if (text === call.arguments) return { kind: 'allow' }
-    const chosen = playedIn(call).map(({ value }) => value)
-    return { kind: 'rewrite', arguments: text, chosen, firings }
+    const played = playedIn(call).map(({ value }) => value)
+    const chosen = [...judgement.chosen, ...played]
+    if (text !== call.arguments || played.length > 0) {
+      return { kind: 'rewrite', arguments: text, chosen, firings }
+    }
+    // The model itself said what policy would put there: kept from the redactions of text rules.
+    return chosen.length === 0
+      ? { kind: 'allow' }
+      : { kind: 'rewrite', arguments: text, chosen, firings: [] }
   }
 
   return {

@@ -47,7 +47,8 @@ async function ask(parts: AskParts, { side, body, signal }: AskRequest): Promise
     signal,
   })
   if (answer.statusCode !== 200) {
-    const text = (await answer.body.bytes(MAX_ERROR_BYTES)).toString('utf8').slice(0, 300)
+    const place = `${parts.upstream.name}/v1/chat/completions`
+    const text = (await answer.body.bytes(MAX_ERROR_BYTES, place)).toString('utf8').slice(0, 300)
     throw new GuardError('upstream_failed', `the engine answered ${answer.statusCode}: ${text}`)
   }
   const { textOf, walk } = parts.serving.explain(

@@ -2,6 +2,7 @@
  * The body of an upstream's answer as it arrives: chunks are pushed, in the very turn in which they are
  * read. A stream of Node's takes several turns and promises for each chunk.
  */
+import { GuardError } from '../model/errors.ts'
 
 export type BodySink = {
   readonly data: (chunk: Uint8Array) => void
@@ -83,8 +84,8 @@ export class AnswerBody {
     if (isOpen) this.#source.abort(new Error('the answer is not wanted any longer'))
   }
 
-  /** The whole body; rejects past `maxBytes`, and the rest is cancelled. */
-  bytes(maxBytes: number): Promise<Buffer> {
+  /** The whole body of the answer from `place`; rejects past `maxBytes`, and the rest is cancelled. */
+  bytes(maxBytes: number, place: string): Promise<Buffer> {
     const chunks: Uint8Array[] = []
     let size = 0
     return new Promise((resolve, reject) => {
@@ -94,7 +95,10 @@ export class AnswerBody {
           size += chunk.length
           if (size <= maxBytes) return
           this.cancel()
-          reject(new Error(`the answer is longer than ${maxBytes} bytes`))
+          const wanted = `expected an answer of at most ${maxBytes} bytes`
+          reject(
+            new GuardError('upstream_failed', `${place}: ${wanted}, got more (${size} so far)`),
+          )
         },
         end: () => resolve(Buffer.concat(chunks, size)),
         fail: reject,

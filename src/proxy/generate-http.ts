@@ -78,7 +78,7 @@ async function relay(parts: ProxyParts, generation: Generation, relayed: Relay):
   const { requestId, dialect } = generation
   const streamed = String(answer.headers['content-type'] ?? '').startsWith('text/event-stream')
   if (answer.statusCode >= 500 && hasGrammar(body) && parts.wasStopped(requestId)) {
-    await answer.body.bytes(MAX_ANSWER_BYTES)
+    await answer.body.bytes(MAX_ANSWER_BYTES, parts.upstream.name)
     sendStopped(response, requestId, stoppedBody(dialect, requestId, body['model']))
     return 'stopped'
   }

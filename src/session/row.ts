@@ -147,7 +147,10 @@ export function toDirective(decision: Decision, fromPosition: number): Directive
   }
 }
 
-/** The rules' directive with what steers a tool call; the row's own force comes first. */
+/**
+ * The rules' directive with what steers a tool call; the row's own force comes first. A mask of a call is
+ * about the very next token: an engine that hears of it too late must not spell the one after with it.
+ */
 export function steered(
   ruled: Directive,
   steer: Steer | undefined,
@@ -160,10 +163,14 @@ export function steered(
     ...ruled,
     fromPosition,
     sync: ruled.sync || steer.sync,
+    ...(steer.deny === undefined || isEditing(ruled) ? {} : { untilPosition: fromPosition + 1 }),
     ...(deny.length === 0 ? {} : { deny }),
     ...(force === undefined ? {} : { force }),
   }
 }
+
+const isEditing = ({ adapt, deny, force, stop }: Directive): boolean =>
+  adapt !== undefined || deny !== undefined || force !== undefined || stop !== undefined
 
 /** True when the engine would do the same, wherever it begins. */
 export function isSameDirective(a: Directive, b: Directive): boolean {

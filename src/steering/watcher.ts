@@ -226,16 +226,25 @@ export class ToolWatcher implements Watcher {
     const spelled = text.trimStart()
     const at = { place: `name ${this.#reader.openFrom}`, rule: 'tools.name' }
     const marks = form.ends.filter((end) => this.#sets.isMark(end))
+    const spell = (names: readonly string[]): readonly string[] =>
+      names.flatMap((name) => form.before.map((part) => part + name))
+    const open = (kind: Spelling['kind'], names: readonly string[], texts: readonly string[]) => {
+      const left = restsOf(texts, spelled)
+      const closing = names.includes(spelled) ? marks : []
+      const isOpen = left.length > 0 || closing.length > 0
+      return isOpen ? { kind, rests: left, marks: closing, ...at } : undefined
+    }
+    const good = spell(allowed.length === 0 ? [] : [...allowed, ...form.words])
     const ends = form.ends.filter((end) => !marks.includes(end))
-    const kind = allowed.length > 0 ? 'only' : 'never'
-    const known = kind === 'only' ? [...allowed, ...form.words] : refused
-    const names = known.flatMap((name) => form.before.map((before) => before + name))
-    const ended = names.flatMap((name) => ends.map((end) => name + end))
-    const whole = kind === 'only' ? [...ended, ...form.others] : [...names, ...ended]
-    const left = restsOf(ends.length === 0 ? [...names, ...whole] : whole, spelled)
-    const closing = names.includes(spelled) ? marks : []
-    if (left.length === 0 && closing.length === 0) return undefined
-    return { kind, rests: left, marks: closing, ...at }
+    const ended = good.flatMap((name) =>
+      ends.length === 0 ? [name] : ends.map((end) => name + end),
+    )
+    const only = open('only', good, allowed.length === 0 ? [] : [...ended, ...form.others])
+    if (only !== undefined) return only
+    // No allowed name is spelled any more, or there is none: no refused one is completed, or ends.
+    const bad = spell(refused)
+    const completed = bad.flatMap((name) => [name, ...form.ends.map((end) => name + end)])
+    return open('never', bad, completed)
   }
 
   #planNames(): NamePlan {

@@ -205,13 +205,17 @@ class BodyGuard implements OpenBody {
       this.#channels.set(key, channel)
     }
     const span = { channel, piece, start: channel.length }
+    if (this.#choices.isStopped(choice)) {
+      if (field === 'arguments') this.#calls.drop(key)
+      return span
+    }
     if (field === 'arguments') this.#calls.addArguments(key, piece.text)
-    if (this.#choices.isStopped(choice)) return span
     this.#decide(span, channel.push(piece.text))
     const isLast = !all.slice(all.indexOf(piece) + 1).some((other) => other.key === key)
     if (isLast && !this.#choices.isStopped(choice)) {
       this.#decide(span, channel.end())
     }
+    if (field === 'arguments' && this.#choices.isStopped(choice)) this.#calls.drop(key)
     if (isLast) for (const judged of verdicts.get(key) ?? []) this.#decideLate(span, judged)
     return span
   }

@@ -83,6 +83,11 @@ export class CallBook {
     this.#observe(call, call.outcome)
   }
 
+  /** The answer ended before the call was whole: it has not happened, and is not decided. */
+  drop(key: string): void {
+    this.#calls.delete(key)
+  }
+
   complete(key: string): void {
     const call = this.#calls.get(key)
     if (call === undefined || call.isWhole) return

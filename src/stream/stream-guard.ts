@@ -67,6 +67,14 @@ export function createStreamGuard(options: StreamOptions): StreamGuard {
   return new Guard(options)
 }
 
+/** Events after which nothing of an answer comes, in dialects without `[DONE]`. */
+const LAST_EVENTS = new Set([
+  'message_stop',
+  'response.completed',
+  'response.incomplete',
+  'response.failed',
+])
+
 class Guard implements StreamGuard {
   readonly #options: StreamOptions
   readonly #limits: StreamLimits
@@ -84,6 +92,7 @@ class Guard implements StreamGuard {
   #usage: Usage | undefined
   #tokens = 0
   #hasEnded = false
+  #isCommented = false
   stopped = false
 
   constructor(options: StreamOptions) {
@@ -104,7 +113,7 @@ class Guard implements StreamGuard {
       send: (bytes) => void this.#out.push(bytes),
       write: (frames) => this.#write(frames),
       beforePassing: (frame) => {
-        if (frame.data === '[DONE]') this.#comment()
+        if (frame.data === '[DONE]' || LAST_EVENTS.has(frame.event ?? '')) this.#comment()
       },
       stop: (choice, text, isLast) => this.#releaseStop(choice, text, isLast),
     })
@@ -361,6 +370,8 @@ class Guard implements StreamGuard {
 
   #flush(): void {
     this.#outbox.flush(() => !this.stopped)
+    // A stream whose end is not marked ends all the same.
+    if (this.#hasEnded && !this.stopped && this.#outbox.isEmpty) this.#comment()
   }
 
   #releaseStop(choice: number, text: string, isAlone: boolean): void {
@@ -392,7 +403,8 @@ class Guard implements StreamGuard {
   }
 
   #comment(): void {
-    if (this.#options.finalComment !== true) return
+    if (this.#options.finalComment !== true || this.#isCommented) return
+    this.#isCommented = true
     this.#out.push(writeComment(`checkstream ${JSON.stringify({ decisions: this.decisions })}`))
   }
 

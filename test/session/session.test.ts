@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Opened } from '../../src/model/step.ts'
+import { steered } from '../../src/session/row.ts'
 import { HISTORY, NOTICED, Session } from '../../src/session/session.ts'
 import type { Walk } from '../../src/session/session.ts'
 import { byteVocabulary, openedRow, walkX } from '../step/fakes.ts'
@@ -24,6 +25,21 @@ const hashing: Walk = {
   next: (state, token) => (Math.imul(Number(state) ^ token, 0x9e3779b1) >>> 1) & 0x3fffffff,
   isDead: () => false,
 }
+
+describe('steered', () => {
+  const deny = [{ tokens: [1], invert: true }]
+
+  it('masks the very next token only, and goes on waiting', () => {
+    const directive = steered({ fromPosition: 0, sync: false }, { sync: true, deny }, 7)
+    expect(directive).toEqual({ fromPosition: 7, untilPosition: 8, sync: true, deny })
+  })
+
+  it('does not end what a rule wants with the mask', () => {
+    const adapt = { temperature: 0.2 }
+    const directive = steered({ fromPosition: 0, sync: false, adapt }, { sync: true, deny }, 7)
+    expect(directive).toEqual({ fromPosition: 7, sync: true, deny, adapt })
+  })
+})
 
 describe('Session', () => {
   it(`goes back to each of the last ${HISTORY} positions as if the rest had not been`, () => {

@@ -107,7 +107,13 @@ function listed(set: TokenSet): ReadonlySet<number> {
 }
 
 /** What a model says that prefers `wants` and obeys what the row is told. */
-export function run(one: Case, body: object, { vocabulary, lookup, ids, starting, textOf }: Words) {
+export function run(
+  one: Case,
+  body: object,
+  { vocabulary, lookup, ids, starting, textOf }: Words,
+  /** After this the engine hears of a mask only when the next token is said. */
+  deafAfter?: string,
+) {
   const { format, offered } = one
   const wants = latin(one.wants)
   const rest = latin(one.rest)
@@ -167,7 +173,8 @@ export function run(one: Case, body: object, { vocabulary, lookup, ids, starting
     }
   }
   for (let turn = 0; turn < 200; turn++) {
-    const steer = watcher.steer()
+    const asked = watcher.steer()
+    const steer = deafAfter !== undefined && said === latin(deafAfter) ? undefined : asked
     if (steer?.force !== undefined) {
       for (const id of steer.force) {
         say(id)

@@ -115,6 +115,13 @@ describe('ToolWatcher', () => {
     expect(left.steer).toBeUndefined()
   })
 
+  it('does not let a refused name be completed that began before the mask was there', () => {
+    const refused = caseOf('mistral, a refused name cannot')
+    const { text } = run(refused, {}, marked, '[TOOL_CALLS]')
+    expect(text).toMatch(/^\[TOOL_CALLS\]delete/)
+    expect(text).not.toContain('delete_all')
+  })
+
   it.each(awaited)('$name', ({ format, text: wants, free, marked: isMarked }) => {
     const one = { ...caseOf('forced'), format, offered: ['read'], wants, rest: '' }
     const { text, unawaited } = run(one, {}, isMarked === true ? marked : written)

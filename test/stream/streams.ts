@@ -17,13 +17,18 @@ const frame = (data: unknown, event?: string): string =>
 
 const typed = (type: string, body: object): string => frame({ type, ...body }, type)
 
-/** A whole stream of one choice that says the pieces. */
-export function streamOf(dialect: DialectName, pieces: readonly string[]): string {
-  return WRITERS[dialect](pieces)
+/** A tool call that follows the text; completions have none. */
+export type Call = { readonly name: string; readonly arguments: readonly string[] }
+
+/** A whole stream of one choice that says the pieces, and then calls. */
+export function streamOf(dialect: DialectName, pieces: readonly string[], call?: Call): string {
+  return WRITERS[dialect](pieces, call)
 }
 
-const WRITERS: Record<DialectName, (pieces: readonly string[]) => string> = {
-  'openai-chat': (pieces) => {
+type Writer = (pieces: readonly string[], call?: Call) => string
+
+const WRITERS: Record<DialectName, Writer> = {
+  'openai-chat': (pieces, call) => {
     const chunk = (delta: unknown, reason: string | null): string =>
       frame({
         id: 'c1',
@@ -33,7 +38,13 @@ const WRITERS: Record<DialectName, (pieces: readonly string[]) => string> = {
     return [
       chunk({ role: 'assistant', content: '' }, null),
       ...pieces.map((content) => chunk({ content }, null)),
-      chunk({}, 'stop'),
+      ...(call === undefined
+        ? []
+        : [
+            { id: 'call_1', type: 'function', function: { name: call.name, arguments: '' } },
+            ...call.arguments.map((more) => ({ function: { arguments: more } })),
+          ].map((delta) => chunk({ tool_calls: [{ index: 0, ...delta }] }, null))),
+      chunk({}, call === undefined ? 'stop' : 'tool_calls'),
       frame('[DONE]'),
     ].join('')
   },
@@ -48,7 +59,7 @@ const WRITERS: Record<DialectName, (pieces: readonly string[]) => string> = {
       })
     return [...pieces.map((text) => chunk(text, null)), chunk('', 'stop'), frame('[DONE]')].join('')
   },
-  'openai-responses': (pieces) => {
+  'openai-responses': (pieces, call) => {
     let sequence = 0
     const event = (type: string, body: object): string =>
       frame({ type, ...body, sequence_number: sequence++ }, type)
@@ -77,12 +88,17 @@ const WRITERS: Record<DialectName, (pieces: readonly string[]) => string> = {
       event('response.output_text.done', { ...at, text, logprobs: [] }),
       event('response.content_part.done', { ...at, part: { ...part, text } }),
       event('response.output_item.done', { output_index: 0, item: whole }),
+      ...(call === undefined ? [] : responsesCall(call).map(([type, body]) => event(type, body))),
       event('response.completed', {
-        response: { ...response, status: 'completed', output: [whole] },
+        response: {
+          ...response,
+          status: 'completed',
+          output: [whole, ...(call === undefined ? [] : [responsesItem(call)])],
+        },
       }),
     ].join('')
   },
-  'anthropic-messages': (pieces) => {
+  'anthropic-messages': (pieces, call) => {
     const message = {
       id: 'msg_1',
       type: 'message',
@@ -101,8 +117,26 @@ const WRITERS: Record<DialectName, (pieces: readonly string[]) => string> = {
         typed('content_block_delta', { index: 0, delta: { type: 'text_delta', text } }),
       ),
       typed('content_block_stop', { index: 0 }),
+      ...(call === undefined
+        ? []
+        : [
+            typed('content_block_start', {
+              index: 1,
+              content_block: { type: 'tool_use', id: 'call_1', name: call.name, input: {} },
+            }),
+            ...call.arguments.map((partial_json) =>
+              typed('content_block_delta', {
+                index: 1,
+                delta: { type: 'input_json_delta', partial_json },
+              }),
+            ),
+            typed('content_block_stop', { index: 1 }),
+          ]),
       typed('message_delta', {
-        delta: { stop_reason: 'end_turn', stop_sequence: null },
+        delta: {
+          stop_reason: call === undefined ? 'end_turn' : 'tool_use',
+          stop_sequence: null,
+        },
         usage: { output_tokens: 9 },
       }),
       typed('message_stop', {}),
@@ -110,9 +144,37 @@ const WRITERS: Record<DialectName, (pieces: readonly string[]) => string> = {
   },
 }
 
-/** The whole body that says the text. */
-export function bodyOf(dialect: DialectName, text: string): string {
+function responsesItem(call: Call): object {
+  return {
+    id: 'fc_1',
+    type: 'function_call',
+    status: 'completed',
+    call_id: 'call_1',
+    name: call.name,
+    arguments: call.arguments.join(''),
+  }
+}
+
+function responsesCall(call: Call): readonly (readonly [string, object])[] {
+  const at = { item_id: 'fc_1', output_index: 1 }
+  const item = { ...responsesItem(call), status: 'in_progress', arguments: '' }
+  return [
+    ['response.output_item.added', { output_index: 1, item }],
+    ...call.arguments.map(
+      (delta) => ['response.function_call_arguments.delta', { ...at, delta }] as const,
+    ),
+    [
+      'response.function_call_arguments.done',
+      { ...at, name: call.name, arguments: call.arguments.join('') },
+    ],
+    ['response.output_item.done', { output_index: 1, item: responsesItem(call) }],
+  ]
+}
+
+/** The whole body that says the text, and calls. */
+export function bodyOf(dialect: DialectName, text: string, call?: Call): string {
   const logprobs = null
+  const spelled = call?.arguments.join('') ?? ''
   const bodies: Record<DialectName, unknown> = {
     'openai-chat': {
       id: 'c',
@@ -120,9 +182,23 @@ export function bodyOf(dialect: DialectName, text: string): string {
       choices: [
         {
           index: 0,
-          message: { role: 'assistant', content: text },
+          message: {
+            role: 'assistant',
+            content: text,
+            ...(call === undefined
+              ? {}
+              : {
+                  tool_calls: [
+                    {
+                      id: 'call_1',
+                      type: 'function',
+                      function: { name: call.name, arguments: spelled },
+                    },
+                  ],
+                }),
+          },
           logprobs,
-          finish_reason: 'stop',
+          finish_reason: call === undefined ? 'stop' : 'tool_calls',
         },
       ],
       usage: { prompt_tokens: 3, completion_tokens: 9, total_tokens: 12 },
@@ -144,14 +220,20 @@ export function bodyOf(dialect: DialectName, text: string): string {
           status: 'completed',
           content: [{ type: 'output_text', text, annotations: [] }],
         },
+        ...(call === undefined ? [] : [responsesItem(call)]),
       ],
     },
     'anthropic-messages': {
       id: 'msg_1',
       type: 'message',
       role: 'assistant',
-      content: [{ type: 'text', text }],
-      stop_reason: 'end_turn',
+      content: [
+        { type: 'text', text },
+        ...(call === undefined
+          ? []
+          : [{ type: 'tool_use', id: 'call_1', name: call.name, input: JSON.parse(spelled) }]),
+      ],
+      stop_reason: call === undefined ? 'end_turn' : 'tool_use',
     },
   }
   return JSON.stringify(bodies[dialect])

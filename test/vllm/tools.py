@@ -18,6 +18,8 @@ from stage import ROOT, Failed, case, end_group, environment, expect, finish, mo
 FORMATS = yaml.safe_load((ROOT / "test/data/tools/engine-parsers.yaml").read_text())
 FOLDER = Path(tempfile.mkdtemp(prefix="checkstream-"))
 SAFE = "support@bank.example"
+# One token, so that the script finds its place again when the engine was made to say it.
+DESK = "7"
 POLICY = f"""
 name: tools
 version: '1'
@@ -29,6 +31,12 @@ rules:
     mode: enforce
     trigger: {{ type: tool, name: send_email, argument: to, domain_not_in: [bank.example] }}
     actions: [{{ type: rewrite_tool, argument: to, value: {SAFE} }}]
+  - name: notes-to-the-bank
+    description: a value that is always the same, so that the engine is made to say it
+    phase: tool
+    mode: enforce
+    trigger: {{ type: tool, name: send_note }}
+    actions: [{{ type: rewrite_tool, argument: to, value: '{DESK}' }}]
   - name: no-deletion
     description: blocks a name
     phase: tool
@@ -60,10 +68,13 @@ def with_tokens(folder):
     first, width = config["vocab_size"], config["vocab_size"] + 64
     words = json.loads((folder / "tokenizer.json").read_text())
     known = {token["content"] for token in words["added_tokens"]}
-    wanted = [t for f in FORMATS for t in f.get("tokens", []) if t not in known]
-    for number, content in enumerate(wanted):
-        flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
-        words["added_tokens"].append({"id": first + number, "content": content, **flags})
+    wanted = [
+        (t, f.get("control", False)) for f in FORMATS for t in f.get("tokens", []) if t not in known
+    ]
+    for number, (content, control) in enumerate(wanted):
+        flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+        entry = {"id": first + number, "content": content, **flags, "special": control}
+        words["added_tokens"].append(entry)
     (folder / "tokenizer.json").write_text(json.dumps(words))
     (folder / "config.json").write_text(json.dumps({**config, "vocab_size": width}))
     weights = load_file(source / "model.safetensors")
@@ -108,11 +119,11 @@ def wait(client, url, process, timeout_s):
     raise Failed(f"{url} did not answer: {(FOLDER / 'vllm.log').read_text()[-1500:]}")
 
 
-def body(engine, text, stream):
+def body(engine, text, stream, tools=("send_email", "delete_account")):
     return {
         "model": "demo",
         "messages": [{"role": "user", "content": "Please write to them."}],
-        "tools": [tool("send_email"), tool("delete_account")],
+        "tools": [tool(name) for name in tools],
         "max_tokens": 250,
         "temperature": 0,
         "stream": stream,
@@ -206,6 +217,35 @@ def blocked(serving, engine, form):
     return "; ".join(notes)
 
 
+def forced(serving, engine, form):
+    """The engine is made to say the safe value: vLLM's own parser sees it, and the log says so."""
+    text = form["call"].replace("send_email", "send_note").replace("mallory@evil.example", f"x{DESK}")
+    for stream in (False, True):
+        told = len(serving.log())
+        given = body(engine, text, stream, ["send_note"])
+        answer = httpx.post(f"{serving.url}/v1/chat/completions", json=given, timeout=60)
+        expect(answer.status_code == 200, f"stream {stream}: {answer.status_code} {answer.text}")
+        calls, reason = calls_of(answer, stream)
+        expect(len(calls) == 1 and calls[0][0] == "send_note", f"stream {stream}: {answer.text}")
+        arguments = json.loads(calls[0][1])
+        expect(str(arguments["to"]) == DESK, f"stream {stream}: {arguments}")
+        expect(arguments["subject"] == "Hi", f"stream {stream}: {arguments}")
+        expect(arguments["_checkstream_modified"] is True, f"stream {stream}: {arguments}")
+        expect(reason == "tool_calls", f"stream {stream}: finished by {reason}")
+        actions = wait_for_actions(serving, told)
+        expect("force" in actions, f"stream {stream}: the log has {actions}")
+
+
+def wait_for_actions(serving, told):
+    """What was done by the rule since the log had so many lines. It is written behind the requests."""
+    until, actions = time.monotonic() + 10, set()
+    while not actions and time.monotonic() < until:
+        time.sleep(0.2)
+        lines = [d for d in serving.log()[told:] if d.get("rule") == "notes-to-the-bank"]
+        actions = {line["action"] for line in lines}
+    return actions
+
+
 def main():
     serving = Serving(FOLDER, policies={"tools": POLICY}).start()
     environment(serving.step)
@@ -219,6 +259,8 @@ def main():
                 continue
             case(f"tools: {form['parser']}, a value rewritten", rewritten, serving, engine, form)
             case(f"tools: {form['parser']}, a name blocked", blocked, serving, engine, form)
+            if form.get("steered", False):
+                case(f"tools: {form['parser']}, a value forced", forced, serving, engine, form)
     finally:
         end_group(engine.process)
         serving.stop()
