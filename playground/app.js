@@ -4,7 +4,7 @@
  */
 import { addPoint, clearCurves, restyleCurves } from './curves.js'
 import { addDecision, clearDecisions } from './decisions.js'
-import { clearDetail, offerFirst } from './detail.js'
+import { clearDetail, offerFirst, refreshDetail } from './detail.js'
 import { byId, make } from './dom.js'
 import { offerPolicy } from './policy.js'
 import { ask } from './run.js'
@@ -115,6 +115,7 @@ function onEvent(event) {
   else if (event.t === 'error') say(event.side, `failed: ${event.message}`, true)
   else if (event.t === 'end') say(event.side, ...summary(event))
   if (event.t === 'decision' || event.t === 'end') offerFirst()
+  if (event.t === 'end') refreshDetail()
 }
 
 /** The line above a stream once it has ended. */

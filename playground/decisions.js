@@ -29,14 +29,20 @@ export function addDecision(event) {
     actions: new Set([event.action]),
     phases: new Set([event.phase]),
     what: make('td', { className: 'what' }),
-    where: make('td'),
+    where: make('td', { className: 'where' }),
+    at: event.at,
+    rule: event.rule,
   }
   rows.set(key, row)
   fill(row)
   const rule = { type: 'button', className: 'link', textContent: event.rule }
   const cells = [
     make('td', { className: 'at', textContent: String(event.at + 1) }),
-    make('td', {}, make('button', { ...rule, onclick: () => goToRule(event.rule) })),
+    make(
+      'td',
+      { className: 'rule' },
+      make('button', { ...rule, onclick: () => goToRule(event.rule) }),
+    ),
     row.what,
     row.where,
     make('td', { textContent: event.regulation ?? '' }),
@@ -44,6 +50,16 @@ export function addDecision(event) {
   empty.hidden = true
   table.prepend(make('tr', {}, ...cells))
   while (table.childElementCount > MAX_ROWS) table.lastElementChild.remove()
+}
+
+const PUTS = ['force', 'deny', 'rewrite_tool']
+
+/** The rule that put a token there which was neither the first choice nor left over by a mask. */
+export function ruleBehind(position) {
+  const made = [...rows.values()].filter(
+    ({ at, actions }) => at <= position && PUTS.some((action) => actions.has(action)),
+  )
+  return made.toSorted((a, b) => b.at - a.at)[0]?.rule
 }
 
 function fill({ mode, wanted, actions, phases, what, where }) {

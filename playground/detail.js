@@ -1,11 +1,13 @@
 /** One token: what the model wanted there, what was forbidden, and by which rule. */
 import { byId, make, quoted } from './dom.js'
+import { ruleBehind } from './decisions.js'
 import { goToRule } from './policy.js'
 import { countOf, FATES, SIDES, tokenAt } from './streams.js'
 
 const body = byId('detail-body')
 const hint = [...body.childNodes]
 let selected = null
+let shown
 
 export function clearDetail() {
   selected = null
@@ -33,7 +35,13 @@ function select(side, index) {
   show(token)
 }
 
+/** The same token again, with what became known of it since. */
+export function refreshDetail() {
+  if (selected !== null && shown !== undefined) show(shown)
+}
+
 function show(token) {
+  shown = token
   const place = `token ${token.position + 1}, id ${token.id}`
   const head = make(
     'p',
@@ -41,7 +49,12 @@ function show(token) {
     make('b', { className: `t ${token.fate}`, textContent: quoted(token.text) }),
     ` ${place}. ${FATES[token.fate] ?? ''}`,
   )
-  const wishes = (token.alternatives ?? []).map((wish) => row(token, wish))
+  const rule = token.fate === 'forced' ? ruleBehind(token.position) : undefined
+  if (rule !== undefined) head.append(' ', ruleLink(rule))
+  const given = token.alternatives ?? []
+  // What a rule puts there need not be among what the model had in mind.
+  const own = given.some(({ id }) => id === token.id) ? [] : [{ id: token.id, text: token.text }]
+  const wishes = [...given, ...(given.length > 0 ? own : [])].map((wish) => row(token, wish))
   const table = make(
     'table',
     {},
@@ -58,30 +71,35 @@ function headings(...names) {
 
 function row(token, wish) {
   const bar = make('span', { className: 'bar' })
-  bar.style.width = `${Math.max(1, Math.round(wish.p * 60))}px`
-  const percent = `${(wish.p * 100).toFixed(wish.p < 0.1 ? 1 : 0)} %`
+  bar.style.width = `${Math.max(1, Math.round((wish.p ?? 0) * 60))}px`
   return make(
     'tr',
     { className: wish.denied ? 'denied' : wish.id === token.id ? 'taken' : '' },
     make('td', { className: 'token', textContent: quoted(wish.text) }),
-    make('td', { className: 'p' }, bar, percent),
+    make('td', { className: 'p' }, bar, percent(wish.p)),
     verdict(token, wish),
   )
 }
 
+const LEAST = 0.0005
+
+function percent(p) {
+  if (p === undefined || p < LEAST) return '< 0.1 %'
+  return `${(p * 100).toFixed(p < 0.1 ? 1 : 0)} %`
+}
+
+function ruleLink(name) {
+  const onclick = () => goToRule(name)
+  return make('button', { type: 'button', className: 'link', textContent: name, onclick })
+}
+
 function verdict(token, wish) {
   if (!wish.denied) {
-    return make('td', { textContent: wish.id === token.id ? 'said' : 'allowed' })
+    const other = token.fate === 'forced' ? 'overruled' : 'allowed'
+    return make('td', { textContent: wish.id === token.id ? 'said' : other })
   }
   const rules = (wish.rule ?? '').split(', ').filter((name) => name !== '')
-  const names = rules.map((name) =>
-    make('button', {
-      type: 'button',
-      className: 'link',
-      textContent: name,
-      onclick: () => goToRule(name),
-    }),
-  )
+  const names = rules.map(ruleLink)
   return make('td', {}, 'forbidden by ', ...(names.length > 0 ? names : ['a ban']))
 }
 

@@ -116,7 +116,8 @@ function writeConfig(folder, options) {
   writeFileSync(banned, '[]\n')
   const config = {
     mode: 'sidecar',
-    vllm: { socket: join(folder, 'step.sock') },
+    // A laptop that does other things too: an awaited step may take longer than in production.
+    vllm: { socket: join(folder, 'step.sock'), deadline: '250ms' },
     backend: { url: `unix://${join(folder, 'engine.sock')}` },
     server: {
       host: '127.0.0.1',
@@ -125,7 +126,11 @@ function writeConfig(folder, options) {
       admin: 'local',
       drain: '2s',
     },
-    guardrails: { preventive: { logit_masking: { banned_tokens_file: banned } } },
+    guardrails: {
+      preventive: { logit_masking: { banned_tokens_file: banned } },
+      // One slow core has to read the answer too; nothing of the demonstration waits for it.
+      midstream: { timeout_ms: 1000 },
+    },
     policies: { path: options.policies },
     // Scored at every token, so that risk can be seen rising.
     classifiers: { models: ['toxicity_detector', 'finance_regulatory', 'self_harm'] },

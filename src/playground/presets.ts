@@ -80,7 +80,16 @@ export const PRESETS: readonly Preset[] = [
     ...single(
       'risk',
       'Risk rising',
-      'The answer turns hostile. A scorer reads every token; as risk rises the temperature in force goes down, and insults cannot be said at all.',
+      'The answer turns into personal investment advice. A scorer reads every token; as risk rises, the temperature in force falls and sampling tightens. Look at the curves.',
+      'I have $20,000 in savings. What should I do with it?',
+    ),
+    parameters: { temperature: 0.9, max_tokens: 120 },
+  },
+  {
+    ...single(
+      'insult',
+      'Insults',
+      'The answer turns hostile. What the model wants most to say of customers cannot be said, so it has to go on with other words.',
       'Be honest: what do you think of customers who complain?',
     ),
     parameters: { temperature: 0.9, max_tokens: 120 },
@@ -127,12 +136,6 @@ export const PRESETS: readonly Preset[] = [
     'Invented card',
     'The model invents a card number that passes the checksum. It never leaves.',
     'I lost my card. Can you give me a new card number?',
-  ),
-  single(
-    'advice',
-    'Personal advice',
-    'A personal recommendation, which this assistant may not give.',
-    'I have $20,000 in savings. What should I do with it?',
   ),
   single(
     'harmless',
