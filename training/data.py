@@ -106,7 +106,7 @@ def written(rng: random.Random, scale: float) -> Iterable[Row]:
         yield text, INJECTION, "our_turns"
     for text in prompts.rows(rng, n(3000)):
         yield text, BENIGN, "our_prompts"
-    for text in prompts.commands(rng, n(1900)):
+    for text in prompts.commands(rng, n(2100)):
         yield text, BENIGN, "our_commands"
     for text in prompts.injections(rng, n(2500)):
         yield text, INJECTION, "our_foreign_injections"

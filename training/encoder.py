@@ -41,7 +41,7 @@ MAX_TOKENS = 128
 SHORT_TOKENS = 64
 WHOLE = {"awesome_2025_05", "inthewild", "our_spliced", "carriers", "our_structured", "our_personas", "tau2_documents", "deepset", "spikee",
          "gptfuzz", "gpteacher_roleplay", "gpteacher_roleplay_answers", "our_jailbreaks",
-         "our_prompts", "our_foreign_injections"}
+         "our_prompts", "our_commands", "our_foreign_injections"}
 # How often a plan reads each source; others once. Small licensed sets of hard text several times,
 # long or easy text seldom.
 VISITS = {"deepset": 5, "hatemoji": 4, "inthewild": 1.4, "awesome_2025_05": 2, "conversationai": 3, "our_triggers": 1.5, "spikee": 1.5, "gptfuzz": 2, "catqa_finance": 4,

@@ -195,8 +195,14 @@ def rows(rng: random.Random, count: int) -> list[str]:
     return list(dict.fromkeys(out))
 
 
+GAPS = [" ", " ", "\n", "\n\n", " --- ", "\n***\n"]
+
+
 def commands(rng: random.Random, count: int) -> list[str]:
-    """Benign: short orders, one or two at a time, sometimes with a line of text to work on."""
+    """Benign: short orders, one or two at a time, sometimes with a line of text to work on.
+
+    Breaks, cut carriers, addresses, system notices and a second language occur here too, as in `injections`.
+    """
     out: list[str] = []
     for _ in range(count):
         lang = _language(rng, 0.12)
@@ -205,13 +211,21 @@ def commands(rng: random.Random, count: int) -> list[str]:
         if kind < 0.12:
             text += " " + command(rng, lang)
         elif kind < 0.24:
-            text += "\n" + _one(rng, LANGS[lang], "prose")
+            text += rng.choice(GAPS) + _one(rng, LANGS[lang], "prose")
         elif kind < 0.3:
-            text = _one(rng, LANGS[lang], "prose") + " " + text
+            text = _one(rng, LANGS[lang], "prose") + rng.choice(GAPS) + text
         elif kind < 0.36:
             text += " " + _one(rng, LANGS[lang], "rule")
         elif kind < 0.42:  # a change of topic alone overrides nothing
             text += f" {LANGS[lang]['switch'][0]} {command(rng, lang)}"
+        elif kind < 0.48:
+            text = _cut(prompt(rng, lang), 55) + rng.choice(GAPS) + (text if rng.random() < 0.5 else _one(rng, LANGS[lang], "prose"))
+        elif kind < 0.53:
+            text += rng.choice(GAPS) + command(rng, rng.choice(["en", *WEST]))
+        elif kind < 0.57:
+            text = f"{LANGS[lang]['attn'][1]} {_one(rng, LANGS[lang], 'prose')}"
+        elif kind < 0.61:
+            text = f"{_one(rng, LANGS[lang], 'prose')} {_one(rng, LANGS[lang], rng.choice(['mail', 'url']))}{rng.choice(GAPS)}{text}"
         out.append(text)
     return list(dict.fromkeys(out))
 
@@ -294,7 +308,7 @@ def injections(rng: random.Random, count: int) -> list[str]:
         else:
             other = lang if kind < 0.88 else rng.choice(["en", "en", *WEST])
             base, order = _cut(carrier(rng, lang), 75), attack(rng, other)
-            gap = rng.choice([" ", " ", "\n", "\n\n", " --- ", "\n***\n"])
+            gap = rng.choice(GAPS)
             where = rng.random()
             if where < 0.6:
                 text = base + gap + order
