@@ -20,12 +20,12 @@ import { readSitePolicies, readSiteSettings } from './main/site-files.ts'
 import type { InspectorParts } from './main/inspector.ts'
 import type { Judges } from './main/judges.ts'
 import { openJudges, openProbe, openScorer } from './main/scorers.ts'
-import { createAccounts } from './main/service-accounts.ts'
-import { createTenants, lowers, readTenants } from './main/tenancy.ts'
+import { joinStores, reloadSite } from './main/site-reload.ts'
+import { createTenants } from './main/tenancy.ts'
 import type { Tenants } from './main/tenancy.ts'
+import { TenantsStore } from './main/tenants-store.ts'
 import type { PlaneVocabulary } from './main/step-plane.ts'
 import type { GuardEvent } from './model/event.ts'
-import { checkTenants } from './policy/tenants.ts'
 import { prepareScan } from './policy/scan.ts'
 import { createProxy } from './proxy/server-http.ts'
 import type { Exchange, ProxyLimits, Readiness } from './proxy/parts.ts'
@@ -39,7 +39,7 @@ export type Sidecar = {
   /** Where clients send their requests. */
   readonly url: string
   readonly readiness: () => Readiness
-  /** Reads the policies again; says what is in force and why newer files are not. */
+  /** Reads policies and tenants again; says what is in force and why newer files are not. */
   readonly reload: () => Promise<Reload>
   /** Within the configured drain time. */
   readonly stop: () => Promise<void>
@@ -51,7 +51,6 @@ export async function startSidecar<V extends PlaneVocabulary>(
 ): Promise<Sidecar> {
   const { config, mode } = effective
   const log = createLog(config.telemetry.log_level)
-  const tenantsConfig = readTenants(config.policies.tenants_file)
   const decisions = openDecisions({
     telemetry: config.telemetry,
     env: kit.env,
@@ -60,19 +59,20 @@ export async function startSidecar<V extends PlaneVocabulary>(
   })
   const site = readSiteSettings(effective, {
     destinations: decisions.destinations,
-    isLowering: lowers(tenantsConfig),
+    isLowering: () => tenants.isLowering,
   })
   for (const warning of [...effective.warnings, ...site.warnings]) log.warn({}, warning)
   const feed = createFeed<GuardEvent>()
   let plane: ServingPlane | undefined
-  let tenants: Tenants | undefined
+  let bound: Tenants | undefined
   const observe = (event: GuardEvent): void => {
     plane?.observe(event)
     logEvent(log, event)
     decisions.observe(event)
-    tenants?.observe(event)
+    bound?.observe(event)
     feed.publish(event)
   }
+  const tenants = await TenantsStore.open(config.policies.tenants_file, observe)
   const files = readSitePolicies(effective)
   const { path, hot_reload, reload_interval } = config.policies
   const store = await PolicyStore.open({
@@ -99,23 +99,24 @@ export async function startSidecar<V extends PlaneVocabulary>(
         : undefined
     const judges = kit.judges ?? (await openJudges(effective, (change) => logDrift(log, change)))
     started.push(() => judges.close())
-    const bound = createTenants({
-      config: tenantsConfig,
+    const admission = createTenants({
+      tenants,
       store,
-      accounts: await createAccounts(tenantsConfig?.service_account),
       isEstimated: mode !== 'sidecar',
       now: () => performance.now(),
     })
-    tenants = bound
-    const totals = () => ({ limited: bound.refused(), ...decisions.counts() })
+    bound = admission
+    const totals = () => ({ limited: admission.refused(), ...decisions.counts() })
     const { max_requests: maxPending } = config.server
     const approvals = createApprovalDesk({ maxPending, newId: randomUUID, now: Date.now, observe })
     const expiry = setInterval(approvals.expire, EXPIRY_MS).unref()
     started.push(() => Promise.resolve(clearInterval(expiry)))
+    const reload = (): Promise<Reload> => reloadSite(store, tenants)
     const shared = {
       store,
       observe,
-      tenancy: bound.admit,
+      tenants,
+      tenancy: admission.admit,
       totals,
       left: approvals.cancel,
       inspection: toInspection(effective, { judges, approvals, decisions }),
@@ -135,11 +136,19 @@ export async function startSidecar<V extends PlaneVocabulary>(
           })
         : createReactivePlane(shared)
     plane = serving
+    joinStores(store, tenants, {
+      prepare: () => serving.preparePolicies(),
+      changed: () => {
+        admission.changed()
+        void serving.policiesChanged()
+      },
+    })
     await serving.start()
     started.push(() => serving.stop(config.server.drain))
     const proxy = createProxy({
       local: createLocalRoutes({
         ...shared,
+        reload,
         effective,
         serving,
         upstream,
@@ -155,7 +164,7 @@ export async function startSidecar<V extends PlaneVocabulary>(
       metrics: serving.metrics,
       observe: (exchange) => {
         serving.finished(exchange)
-        bound.finished(exchange.requestId)
+        admission.finished(exchange.requestId)
         logExchange(log, exchange)
       },
       extraRoutes: config.server.allow_routes,
@@ -165,17 +174,12 @@ export async function startSidecar<V extends PlaneVocabulary>(
     })
     const url = await proxy.listen({ host: config.server.host, port: config.server.port })
     started.push(() => proxy.close(config.server.drain))
-    store.use({
-      prepare: async (next) => {
-        if (tenantsConfig !== undefined) checkTenants(tenantsConfig, next.byName.keys())
-        await serving.preparePolicies()
-      },
-      changed: () => void serving.policiesChanged(),
-    })
     store.watch(reload_interval, hot_reload)
+    if (hot_reload) tenants.watch(reload_interval)
     started.push(() => Promise.resolve(store.close()))
+    started.push(() => Promise.resolve(tenants.close()))
     log.info({ url, mode, upstream: config.backend.url }, 'checkstream serves')
-    return { url, readiness: serving.readiness, reload: () => store.reload(), stop }
+    return { url, readiness: serving.readiness, reload, stop }
   } catch (error) {
     await stop()
     throw error

@@ -150,7 +150,7 @@ describe('deploy/kubernetes', () => {
       classifiers: [],
       calibration: {},
       destinations: [],
-      isLowering: false,
+      isLowering: () => false,
     }
     const site = toSitePolicies(
       requireLibrary(buildLibrary(files, { nowMs: Date.now() })),

@@ -106,7 +106,15 @@ function checkPython({ python }: Facts): DoctorCheck[] {
   return [{ name, verdict: 'ok', detail: `${path} has plugin ${version}` }]
 }
 
-function checkPolicies({ policyError }: StepStatus): DoctorCheck {
+function checkPolicies({ policyError, tenantsError }: StepStatus): DoctorCheck {
+  if (policyError === undefined && tenantsError !== undefined) {
+    return {
+      name: 'policies',
+      verdict: 'fail',
+      detail: `the last good tenants are in force, not those on disk: ${tenantsError}`,
+      advice: 'put policies.tenants_file right; it is read again when it changes',
+    }
+  }
   if (policyError === undefined) return { name: 'policies', verdict: 'ok', detail: 'in force' }
   return {
     name: 'policies',

@@ -17,12 +17,16 @@ import { PRESETS } from '../playground/presets.ts'
 import { createAsk } from './playground-ask.ts'
 import type { AskParts } from './playground-ask.ts'
 import type { ApprovalDesk } from './approval-desk.ts'
-import type { PolicyStore } from './policy-store.ts'
+import type { PolicyStore, Reload } from './policy-store.ts'
 import type { ServingPlane } from './serving-plane.ts'
+import type { TenantsStore } from './tenants-store.ts'
 
 export type LocalParts = AskParts & {
   readonly effective: EffectiveConfig
   readonly store: PolicyStore
+  readonly tenants: TenantsStore
+  /** Reads policies and tenants again, now. */
+  readonly reload: () => Promise<Reload>
   readonly feed: Feed<GuardEvent>
   readonly approvals: ApprovalDesk
 }
@@ -34,10 +38,11 @@ export function createLocalRoutes(parts: LocalParts): LocalRoutes {
   const admin = createAdmin({
     access: server.admin,
     events: parts.feed,
-    reload: () => parts.store.reload(),
+    reload: parts.reload,
     status: () => ({
       ...parts.serving.status(),
       ...(parts.store.error === undefined ? {} : { policyError: parts.store.error }),
+      ...(parts.tenants.error === undefined ? {} : { tenantsError: parts.tenants.error }),
     }),
     canary: () => parts.serving.proveMasks(),
     standing: () => standing(parts),
@@ -59,14 +64,20 @@ export function createLocalRoutes(parts: LocalParts): LocalRoutes {
     ((server.admin === 'on' || mayEnter('local', request)) && playground(request, response))
 }
 
-function standing({ serving, store }: LocalParts): readonly GuardEvent[] {
+function standing({ serving, store, tenants }: LocalParts): readonly GuardEvent[] {
   const engines = serving.engines().map(({ engine }) => engine.id)
   const error = store.error === undefined ? {} : { error: store.error }
   return [
     ...engines.map((engine) => ({ kind: 'engine' as const, engine, attached: true })),
     { kind: 'policy', revision: store.current.standard.digest, ...error },
+    ...(tenants.error === undefined
+      ? []
+      : [{ kind: 'tenants' as const, tenants: tenantsOf(tenants), error: tenants.error }]),
   ]
 }
+
+const tenantsOf = ({ current }: TenantsStore): number =>
+  Object.keys(current.config?.tenants ?? {}).length
 
 function engineOf(serving: ServingPlane): {
   readonly attached: boolean

@@ -118,7 +118,7 @@ export class PolicyStore {
     const compared = this.#parts.isCompared === true ? [unguarded] : []
     const named = sets.flatMap((set) => [...set.byName.values(), set.standard])
     const { settings } = this.#parts
-    const lowered = settings.isLowering ? [lowerSite(standard, 'monitor', settings)] : []
+    const lowered = settings.isLowering() ? [lowerSite(standard, 'monitor', settings)] : []
     return [...named, ...lowered, canary, ...compared]
   }
 

@@ -3,12 +3,13 @@ import { createCounters } from '../session/counters.ts'
 import { createMetrics } from '../telemetry/prometheus.ts'
 import { createInspector } from './inspector.ts'
 import type { PlaneParts, ServingPlane } from './serving-plane.ts'
+import { inForce } from './readiness.ts'
 import { capTokens } from './tenancy.ts'
 import { readVersion } from './version-file.ts'
 
 type Parts = Pick<
   PlaneParts<unknown>,
-  'store' | 'observe' | 'tenancy' | 'inspection' | 'totals' | 'left'
+  'store' | 'tenants' | 'observe' | 'tenancy' | 'inspection' | 'totals' | 'left'
 >
 
 export function createReactivePlane(parts: Parts): ServingPlane {
@@ -39,8 +40,9 @@ export function createReactivePlane(parts: Parts): ServingPlane {
     wasStopped: () => false,
     stopMessage: () => undefined,
     readiness: () => {
-      const detail = store.error ?? 'in force'
-      return { ready: true, checks: [note, { name: 'policies', ok: true, detail }] }
+      const { error } = parts.tenants
+      const files = [inForce('policies', store.error), inForce('tenants', error)]
+      return { ready: true, checks: [note, ...files] }
     },
     proveMasks: () => Promise.resolve({ ...note, name: 'canary', ok: false }),
     engines: () => [],

@@ -18,6 +18,7 @@ import type { PolicyStore } from './policy-store.ts'
 import type { ProbeImage } from '../classifiers/probe-file.ts'
 import type { ScorerHub } from './scorer-hub.ts'
 import type { Tenancy } from './tenancy.ts'
+import type { TenantsStore } from './tenants-store.ts'
 
 export type ServingPlane = Pick<
   ProxyParts,
@@ -65,6 +66,7 @@ export type PlaneParts<V> = {
   readonly log: Log
   readonly client: EngineClient
   readonly store: PolicyStore
+  readonly tenants: Pick<TenantsStore, 'error'>
   /** Told of everything; must not throw and must not block. */
   readonly observe: (event: GuardEvent) => void
   readonly isObserved: () => boolean

@@ -15,7 +15,7 @@ import { createMetrics } from '../telemetry/prometheus.ts'
 import { createAdmission } from './admission.ts'
 import { runCanary } from './canary.ts'
 import { createInspector } from './inspector.ts'
-import { ReadinessWatch } from './readiness.ts'
+import { inForce, ReadinessWatch } from './readiness.ts'
 import { createDecide, prepareWords } from './row-decisions.ts'
 import { ProbeSource } from './probe-source.ts'
 import type { ScoreSource } from './score-source.ts'
@@ -93,7 +93,12 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
       const { ready, checks } = readiness.readiness()
       return {
         ready,
-        checks: [...checks, policyCheck(store.error), ...driftChecks(driftOf(parts))],
+        checks: [
+          ...checks,
+          inForce('policies', store.error),
+          inForce('tenants', parts.tenants.error),
+          ...driftChecks(driftOf(parts)),
+        ],
       }
     },
     proveMasks: () => readiness.run(),
@@ -275,13 +280,6 @@ function driftChecks(states: readonly DriftState[]): readonly Check[] {
       : `live scores have left the calibration: ${moved.join(', ')}`
   return [{ name: 'drift', ok: true, detail }]
 }
-
-/** Policies that could not be loaded are shown; the last good ones are in force, so it stays ready. */
-const policyCheck = (error: string | undefined): Check => ({
-  name: 'policies',
-  ok: true,
-  detail: error === undefined ? 'in force' : `the last good ones are in force: ${error}`,
-})
 
 function wasStopped<V extends PlaneVocabulary>(plane: Plane<V>, requestId: string): boolean {
   const entry = plane.guard.request(requestId)

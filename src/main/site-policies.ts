@@ -56,8 +56,8 @@ export type SiteSettings = {
   readonly calibration: Calibration
   /** Whom a `notify` may tell. */
   readonly destinations: readonly string[]
-  /** Some tenant runs under a lower mode. */
-  readonly isLowering: boolean
+  /** Some tenant runs under a lower mode, now or in a moment. */
+  readonly isLowering: () => boolean
 }
 
 /** What the configuration itself adds to the policy files: adaptive decoding, and the fail mode. */

@@ -2,12 +2,11 @@
  * Who asks, under which policy and within which limits: the tenants file of the site, applied to a
  * request. A service account is verified before it counts; a limit that is reached is a 429.
  */
-import { readFileSync } from 'node:fs'
 import type { Mode } from '../model/finding.ts'
 import { CHARACTERS_PER_TOKEN } from '../policy/context.ts'
 import { TenantLimiter } from '../policy/limits.ts'
 import type { LimitName } from '../policy/limits.ts'
-import { checkTenants, resolveTenant, tenantsSchema } from '../policy/tenants.ts'
+import { resolveTenant } from '../policy/tenants.ts'
 import type { TenantBinding, TenantsConfig } from '../policy/tenants.ts'
 import { RequestError } from '../proxy/answers.ts'
 import type { AdmissionRequest } from '../proxy/parts.ts'
@@ -15,8 +14,8 @@ import type { Body } from '../proxy/requests.ts'
 import type { GuardEvent } from '../model/event.ts'
 import type { PolicyStore } from './policy-store.ts'
 import type { Accounts } from './service-accounts.ts'
-import { readDocument } from './site-document.ts'
 import type { SitePolicy } from './site-policies.ts'
+import type { TenantsStore } from './tenants-store.ts'
 
 export type Tenancy = {
   readonly tenant: string
@@ -28,10 +27,8 @@ export type Tenancy = {
 }
 
 export type TenancyParts = {
-  /** Undefined: one tenant without a name, under the site's standard policy. */
-  readonly config: TenantsConfig | undefined
+  readonly tenants: Pick<TenantsStore, 'current'>
   readonly store: PolicyStore
-  readonly accounts: Accounts
   /** No engine tells of tokens: what a request may use is charged when it is admitted. */
   readonly isEstimated: boolean
   /** Milliseconds, monotonic. */
@@ -43,36 +40,25 @@ export type Tenants = {
   readonly admit: (request: AdmissionRequest) => Promise<Tenancy>
   readonly observe: (event: GuardEvent) => void
   readonly finished: (requestId: string) => void
+  /** Forgets what tenants spent that are there no more. */
+  readonly changed: () => void
   /** Requests refused at a limit. */
   readonly refused: () => ReadonlyMap<string, number>
 }
 
-export function readTenants(file: string): TenantsConfig | undefined {
-  if (file === '') return undefined
-  return readDocument(readFileSync(file, 'utf8'), file, tenantsSchema).data
-}
-
-/** Some tenant runs under a mode below `enforce`. */
-export function lowers(config: TenantsConfig | undefined): boolean {
-  if (config === undefined) return false
-  const { unknown } = config
-  const modes = Object.values(config.tenants).map((tenant) => tenant.mode)
-  const all = unknown === 'refuse' ? modes : [...modes, unknown.mode]
-  return all.some((mode) => mode !== undefined && mode !== 'enforce')
-}
-
 export function createTenants(parts: TenancyParts): Tenants {
-  const { config, store, now } = parts
-  if (config !== undefined) checkTenants(config, store.current.byName.keys())
+  const { tenants, store, now } = parts
   const limiter = new TenantLimiter()
   return {
     admit: async (request) => {
+      // Asked once: a request is bound by the tenants that are in force when it comes.
+      const { config, accounts } = tenants.current
       const user = typeof request.body['user'] === 'string' ? request.body['user'] : ''
       if (config === undefined) {
         const policy = store.findFor(undefined, undefined)
         return { tenant: '', user, policy, mode: undefined, maxTokens: undefined }
       }
-      const { tenant, policy: name, mode, limits } = await bind(parts, config, request)
+      const { tenant, policy: name, mode, limits } = await bind(accounts, config, request)
       const bound = { tenant, user, policy: store.findFor(name, mode), mode }
       // The playground runs in this process, and nobody tells when its answers end.
       if (request.remote === PLAYGROUND) return { ...bound, maxTokens: limits.max_tokens }
@@ -86,6 +72,8 @@ export function createTenants(parts: TenancyParts): Tenants {
       else if (event.kind === 'closed') limiter.charge(event.requestId, event.tokens, now())
     },
     finished: (requestId) => limiter.finish(requestId),
+    changed: () =>
+      limiter.keep(new Set(['', ...Object.keys(tenants.current.config?.tenants ?? {})])),
     refused: () => limiter.refused,
   }
 }
@@ -94,7 +82,7 @@ export function createTenants(parts: TenancyParts): Tenants {
 const PLAYGROUND = 'playground'
 
 async function bind(
-  { accounts }: TenancyParts,
+  accounts: Accounts,
   config: TenantsConfig,
   { path, headers }: AdmissionRequest,
 ): Promise<TenantBinding> {

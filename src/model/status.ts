@@ -47,6 +47,8 @@ export type StepStatus = {
   readonly refused?: RefusedEngine
   /** Why newer policy files are not in force. */
   readonly policyError?: string
+  /** Why the newer tenants file is not in force. */
+  readonly tenantsError?: string
   readonly engines: readonly EngineStatus[]
   readonly vocabularies: readonly VocabularyStatus[]
   readonly liveRows: number

@@ -21,6 +21,7 @@ type Account = {
   requests: Bucket
   tokens: Bucket
   running: number
+  limits: TenantLimits
 }
 
 const MINUTE_MS = 60_000
@@ -76,6 +77,13 @@ export class TenantLimiter {
     if (oldest !== undefined) this.#ended.delete(oldest)
   }
 
+  /** Forgets tenants that are not among these and have no request running. */
+  keep(tenants: ReadonlySet<string>): void {
+    for (const [name, { running }] of this.#accounts) {
+      if (!tenants.has(name) && running === 0) this.#accounts.delete(name)
+    }
+  }
+
   /** Requests refused so far, by limit. */
   get refused(): ReadonlyMap<string, number> {
     return this.#refused
@@ -83,11 +91,23 @@ export class TenantLimiter {
 
   #account(tenant: string, limits: TenantLimits, nowMs: number): Account {
     const known = this.#accounts.get(tenant)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      // A limit that came while the tenant was there begins with a whole minute.
+      const { requests_per_minute, tokens_per_minute } = limits
+      if (known.limits.requests_per_minute === undefined && requests_per_minute !== undefined) {
+        known.requests = new Bucket(requests_per_minute, nowMs)
+      }
+      if (known.limits.tokens_per_minute === undefined && tokens_per_minute !== undefined) {
+        known.tokens = new Bucket(tokens_per_minute, nowMs)
+      }
+      known.limits = limits
+      return known
+    }
     const made = {
       requests: new Bucket(limits.requests_per_minute ?? 0, nowMs),
       tokens: new Bucket(limits.tokens_per_minute ?? 0, nowMs),
       running: 0,
+      limits,
     }
     this.#accounts.set(tenant, made)
     return made

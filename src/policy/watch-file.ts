@@ -3,12 +3,11 @@
  * editor's save, waits until the files are quiet, is compiled off the main thread, and takes effect
  * only when all of it is right: otherwise the last good set stays in force and the mistake is told.
  */
-import { watch } from 'node:fs'
-import type { FSWatcher } from 'node:fs'
-import { dirname } from 'node:path'
 import { createHash } from 'node:crypto'
 import { GuardError } from '../model/errors.ts'
 import { readPolicyFiles } from './file.ts'
+import { follow } from './follow-file.ts'
+import type { Follower } from './follow-file.ts'
 import type { PolicyFile, PolicyLibrary } from './library.ts'
 import { compileInWorker } from './worker.ts'
 import type { WorkerOptions } from './worker.ts'
@@ -68,13 +67,11 @@ class Watch implements PolicyWatch {
   readonly #path: string
   readonly #onChange: (change: PolicyChange) => void | Promise<void>
   readonly #options: WatchOptions
-  readonly #poll: NodeJS.Timeout | undefined
+  readonly #follower: Follower | undefined
   #seen: string
   /** Files of the set in force. */
   #count: number
-  #timer: NodeJS.Timeout | undefined
   #queue: Promise<unknown> = Promise.resolve()
-  #watchers: readonly FSWatcher[] = []
   #isClosed = false
 
   constructor(
@@ -88,8 +85,7 @@ class Watch implements PolicyWatch {
     this.#seen = options.initial === undefined ? '' : fingerprint(options.initial)
     this.#count = options.initial?.length ?? 0
     if (options.isFollowing === false) return
-    this.#watch()
-    this.#poll = setInterval(() => this.#noticed(), options.intervalMs ?? 30_000).unref()
+    this.#follower = follow(path, () => void this.#enqueue(false), options)
   }
 
   reload(): Promise<PolicyChange | undefined> {
@@ -98,35 +94,7 @@ class Watch implements PolicyWatch {
 
   close(): void {
     this.#isClosed = true
-    clearTimeout(this.#timer)
-    clearInterval(this.#poll)
-    for (const watcher of this.#watchers) watcher.close()
-  }
-
-  /** The path and its folder: a ConfigMap swaps a link beside the files, an editor swaps the file. */
-  #watch(): void {
-    for (const watcher of this.#watchers) watcher.close()
-    this.#watchers = [this.#path, dirname(this.#path)].flatMap((target) => {
-      try {
-        const watcher = watch(target, { persistent: false }, () => this.#noticed())
-        // A watcher that breaks (its folder is gone) is no reason to stop: the interval goes on.
-        watcher.on('error', () => watcher.close())
-        return [watcher]
-      } catch {
-        // Not there yet, or a file system without notifications: the interval finds changes.
-        return []
-      }
-    })
-  }
-
-  #noticed(): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => {
-      if (this.#isClosed) return
-      // A folder that was made again is another one, and its watcher hears nothing.
-      this.#watch()
-      void this.#enqueue(false)
-    }, this.#options.debounceMs ?? 200).unref()
+    this.#follower?.close()
   }
 
   /** One at a time and in order, so that an older set never replaces a newer one. */

@@ -46,6 +46,11 @@ export function logEvent(log: Log, event: GuardEvent): void {
     else log.error({ error: event.error }, 'policy refused; the one in force stays')
     return
   }
+  if (event.kind === 'tenants') {
+    if (event.error === undefined) log.info({ tenants: event.tenants }, 'tenants in force')
+    else log.error({ error: event.error }, 'tenants refused; those in force stay')
+    return
+  }
   if (event.kind === 'latched') {
     const { requestId, position, reason } = event
     log.warn({ requestId, position, reason }, 'row fell back to on_failure')

@@ -288,6 +288,12 @@ function addPushed(registry: Registry): Omit<Metrics, 'registry'> {
     labelNames: ['outcome'],
     registers,
   })
+  const tenantLoads = new Counter({
+    name: 'checkstream_tenants_loads_total',
+    help: 'Tenants files loaded or refused while running.',
+    labelNames: ['outcome'],
+    registers,
+  })
   const failures = new Counter({
     name: 'checkstream_program_failures_total',
     help: 'Token programs that could not be compiled.',
@@ -304,6 +310,9 @@ function addPushed(registry: Registry): Omit<Metrics, 'registry'> {
     event: (event) => {
       if (event.kind === 'policy') {
         loads.inc({ outcome: event.error === undefined ? 'loaded' : 'refused' })
+      }
+      if (event.kind === 'tenants') {
+        tenantLoads.inc({ outcome: event.error === undefined ? 'loaded' : 'refused' })
       }
       if (event.kind !== 'decision') return
       for (const { rule, phase, mode, action } of event.firings) {

@@ -291,6 +291,8 @@ export function eventLine(event: GuardEvent | { kind: 'lost'; count: number }): 
       return clean(`engine ${event.engine} ${event.attached ? 'attached' : 'gone'}`)
     case 'policy':
       return clean(`policy ${event.revision} ${event.error ?? 'in force'}`)
+    case 'tenants':
+      return clean(`${event.tenants} tenants ${event.error ?? 'in force'}`)
     case 'lost':
       return `${event.count} events lost`
     default:

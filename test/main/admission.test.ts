@@ -25,7 +25,7 @@ const policy = toSitePolicies(
     classifiers: [],
     calibration: {},
     destinations: [],
-    isLowering: true,
+    isLowering: () => true,
   },
 ).standard
 

@@ -5,7 +5,7 @@ import { readSiteSettings } from '../../src/main/site-files.ts'
 function warnings(...flags: readonly (readonly [string, string])[]): readonly string[] {
   const set = flags.map(([path, text]) => ({ path: path.split('.'), text, from: '--set' }))
   const effective = loadConfig({ flags: set, env: {} })
-  return readSiteSettings(effective, { destinations: [], isLowering: false }).warnings
+  return readSiteSettings(effective, { destinations: [], isLowering: () => false }).warnings
 }
 
 describe('readSiteSettings', () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { SignJWT, exportJWK, generateKeyPair } from 'jose'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -64,8 +64,21 @@ async function start(tenants: object, more: Record<string, string> = {}) {
       headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
       body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content }], ...body }),
     })
-  return { ask, url: sidecar.url, upstream }
+  return { ask, url: sidecar.url, upstream, sidecar, tenantsFile, folder }
 }
+
+/** Waits until it holds; a change on the disk is noticed in its own time. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + 15_000
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error('it did not happen within 15 s')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+const bank = (...named: string[]) => ({
+  tenants: { bank: { policy: 'strict', api_keys: named.map(keyDigest) } },
+})
 
 const errorOf = async (answer: Response): Promise<{ type: string; code: string }> =>
   ((await answer.json()) as { error: { type: string; code: string } }).error
@@ -143,6 +156,109 @@ describe('tenants of a running sidecar', () => {
     expect((await ask(await token())).status).toBe(200)
     expect((await ask(await token({ sub: 'system:serviceaccount:bank:other' }))).status).toBe(401)
     expect((await ask(await token({ aud: 'vault' }))).status).toBe(401)
+  })
+})
+
+describe('the tenants file of a running sidecar', () => {
+  it('takes effect when it is saved, and again when its mistake is put right', async () => {
+    const { ask, url, tenantsFile } = await start(bank('k1'))
+    const status = async (key: string): Promise<number> => (await ask(key)).status
+    expect([await status('k1'), await status('k2')]).toEqual([200, 401])
+    writeFileSync(tenantsFile, JSON.stringify(bank('k2')))
+    await until(async () => (await status('k2')) === 200)
+    expect(await status('k1')).toBe(401)
+
+    writeFileSync(tenantsFile, JSON.stringify(bank('k3')).replace('strict', 'strct'))
+    const ready = async () => (await fetch(`${url}/health/ready`)).text()
+    await until(async () => (await ready()).includes('did you mean strict?'))
+    expect(await ready()).toContain('the last good ones are in force')
+    expect([await status('k2'), await status('k3')]).toEqual([200, 401])
+    const admin = (await (await fetch(`${url}/admin/status`)).json()) as { tenantsError?: string }
+    expect(admin.tenantsError).toContain('tenants.bank.policy: no policy is called strct')
+    const metrics = await (await fetch(`${url}/metrics`)).text()
+    expect(metrics).toContain('checkstream_tenants_loads_total{outcome="loaded"} 1')
+    expect(metrics).toContain('checkstream_tenants_loads_total{outcome="refused"} 1')
+
+    writeFileSync(tenantsFile, JSON.stringify(bank('k3')))
+    await until(async () => (await status('k3')) === 200)
+    expect(await ready()).not.toContain('did you mean')
+  })
+
+  it('follows the symlink swap of a Kubernetes Secret', async () => {
+    const volume = dirname(temp('x'))
+    const version = (name: string, ...named: string[]): void => {
+      mkdirSync(join(volume, name))
+      writeFileSync(join(volume, name, 'tenants.yaml'), JSON.stringify(bank(...named)))
+      symlinkSync(name, join(volume, '..data_tmp'))
+      renameSync(join(volume, '..data_tmp'), join(volume, '..data'))
+    }
+    version('..2026_1', 'k1')
+    const file = join(volume, 'tenants.yaml')
+    symlinkSync('..data/tenants.yaml', file)
+    const { ask } = await start(bank('unused'), { 'policies.tenants_file': file })
+    expect((await ask('k1')).status).toBe(200)
+    version('..2026_2', 'k2')
+    await until(async () => (await ask('k2')).status === 200)
+    expect((await ask('k1')).status).toBe(401)
+  })
+
+  it('is read at once when somebody asks, also where nothing is followed', async () => {
+    const { url, ask, tenantsFile, sidecar } = await start(bank('k1'), {
+      'policies.hot_reload': 'false',
+    })
+    const reload = () => fetch(`${url}/admin/policies/reload`, { method: 'POST' })
+    writeFileSync(tenantsFile, JSON.stringify(bank('k2')))
+    expect((await ask('k2')).status).toBe(401)
+    expect((await reload()).status).toBe(200)
+    expect((await ask('k2')).status).toBe(200)
+    writeFileSync(tenantsFile, 'tenants: [')
+    const refused = await reload()
+    expect(refused.status).toBe(422)
+    expect(await refused.text()).toContain(tenantsFile)
+    rmSync(tenantsFile)
+    // As SIGHUP does.
+    expect((await sidecar.reload()).error).toContain('expected a readable file')
+    expect((await ask('k2')).status).toBe(200)
+  })
+
+  it('may name a policy that comes with it, in either order', async () => {
+    const { ask, tenantsFile, folder, sidecar } = await start(bank('k1'), {
+      'policies.hot_reload': 'false',
+    })
+    const next = { tenants: { bank: { policy: 'stricter', api_keys: [keyDigest('k2')] } } }
+    writeFileSync(tenantsFile, JSON.stringify(next))
+    writeFileSync(join(folder, 'strict.yaml'), POLICIES.replace('name: strict', 'name: stricter'))
+    // The policies alone are refused, for the old tenants name the one that goes; both together hold.
+    const { error } = await sidecar.reload()
+    expect(error).toContain('no policy is called')
+    writeFileSync(join(folder, 'more.yaml'), POLICIES)
+    expect((await sidecar.reload()).error).toBeUndefined()
+    expect((await ask('k2')).status).toBe(200)
+    rmSync(join(folder, 'more.yaml'))
+    expect((await sidecar.reload()).error).toBeUndefined()
+    expect((await ask('k2', 'xyzzy')).status).toBe(403)
+  })
+
+  it('changes limits without forgetting what runs, and keys that lie in a file', async () => {
+    const first = await keys()
+    const second = await keys()
+    const config = {
+      tenants: { bank: { policy: 'strict', service_accounts: [ACCOUNT] } },
+      service_account: { issuer: ISSUER, audience: 'checkstream', keys_file: first.file },
+    }
+    const { ask, tenantsFile, sidecar } = await start(config, { 'policies.hot_reload': 'false' })
+    expect((await ask(await first.token())).status).toBe(200)
+    expect((await ask(await second.token())).status).toBe(401)
+    writeFileSync(first.file, readFileSync(second.file))
+    expect((await sidecar.reload()).error).toBeUndefined()
+    expect((await ask(await first.token())).status).toBe(401)
+    expect((await ask(await second.token())).status).toBe(200)
+    const limited = structuredClone(config) as { tenants: { bank: object } }
+    Object.assign(limited.tenants.bank, { limits: { requests_per_minute: 1 } })
+    writeFileSync(tenantsFile, JSON.stringify(limited))
+    expect((await sidecar.reload()).error).toBeUndefined()
+    expect((await ask(await second.token())).status).toBe(200)
+    expect((await ask(await second.token())).status).toBe(429)
   })
 })
 
