@@ -92,21 +92,37 @@ export function createMatcher(automaton: ScanMachine): Matcher {
   const record = (out: Match[], list: Iterable<number>, start: number, end: number): void => {
     for (const ban of new Set(list)) out.push({ ban: bans[ban]!.id, start, end })
   }
+  const begin = (cls: number, from: number, to: number, out: Match[]): Open | undefined => {
+    const begun = starts.of(bits, cls)
+    bits = begun.bitsAfter
+    if (begun.completed.length > 0) record(out, begun.completed, from, to)
+    if (begun.set.length === 0) return undefined
+    return { start: from, set: begun.set, pendingEnd: begun.enteredPending ? to : -1 }
+  }
   const move = (entry: Open, cls: number, to: number, out: Match[]): Open | undefined => {
     const { set } = entry
     const isControl = cls === classes.control
     if (isControl) record(out, positions.endsOf(set, 0, set.length), entry.start, entry.pendingEnd)
     positions.step(set, 0, set.length, cls)
     // A pending match ended before this character; one that this character completes ends with it.
-    const pending = positions.completed.length > 0 ? positions.endsOf(set, 0, set.length) : []
-    for (const ban of new Set(positions.completed.toArray())) {
-      record(out, [ban], entry.start, pending.includes(ban) ? entry.pendingEnd : to)
+    if (positions.completed.length > 0) {
+      const pending = positions.endsOf(set, 0, set.length)
+      for (const ban of new Set(positions.completed.toArray())) {
+        record(out, [ban], entry.start, pending.includes(ban) ? entry.pendingEnd : to)
+      }
     }
     if (positions.out.length === 0) return undefined
     const pendingEnd = positions.enteredPending ? to : entry.pendingEnd
     return { start: entry.start, set: positions.out.toArray(), pendingEnd }
   }
   const read = (cls: number, from: number, to: number, out: Match[]): void => {
+    const isControl = cls === classes.control
+    // Most characters of most texts: nothing is open, and nothing begins.
+    if (open.length === 0 && !isControl) {
+      const first = begin(cls, from, to, out)
+      if (first !== undefined) open = [first]
+      return
+    }
     const kept: Open[] = []
     // Two matches that can no longer be told apart: the one that began first stands for both.
     const keep = (entry: Open): void => {
@@ -116,16 +132,12 @@ export function createMatcher(automaton: ScanMachine): Matcher {
       const moved = move(entry, cls, to, out)
       if (moved !== undefined) keep(moved)
     }
-    const isControl = cls === classes.control
-    if (!isControl) {
-      const begun = starts.of(bits, cls)
-      record(out, begun.completed, from, to)
-      if (begun.set.length > 0) {
-        keep({ start: from, set: begun.set, pendingEnd: begun.enteredPending ? to : -1 })
-      }
+    if (isControl) bits = starts.initial
+    else {
+      const next = begin(cls, from, to, out)
+      if (next !== undefined) keep(next)
     }
     open = kept
-    bits = isControl ? starts.initial : starts.after(bits, cls)
   }
   const end = (out: Match[]): void => {
     for (const entry of open) {
@@ -154,12 +166,13 @@ type Begun = {
   readonly set: Int32Array
   readonly completed: readonly number[]
   readonly enteredPending: boolean
+  /** What the next character begins with. */
+  readonly bitsAfter: number
 }
 
 type Starts = {
   readonly initial: number
   of(bits: number, cls: number): Begun
-  after(bits: number, cls: number): number
 }
 
 const tables = new WeakMap<ScanMachine, Starts>()
@@ -182,12 +195,12 @@ function startTable(automaton: ScanMachine): Starts {
           set: positions.out.toArray(),
           completed: [...positions.completed.toArray()],
           enteredPending: positions.enteredPending,
+          bitsAfter: states.bitsAfter(bits, cls),
         }
         begun.set(key, entry)
       }
       return entry
     },
-    after: (bits, cls) => states.bitsAfter(bits, cls),
   }
   tables.set(automaton, starts)
   return starts
