@@ -62,11 +62,17 @@ function drawPresets() {
 function choose(preset) {
   chosen = preset
   byId('prompt').value = preset.prompt
-  byId('look').textContent = preset.description
   byId('temperature').value = preset.parameters?.temperature ?? DEFAULTS.temperature
   byId('max-tokens').value = preset.parameters?.max_tokens ?? DEFAULTS.max_tokens
+  showChoice()
+}
+
+/** An example counts as chosen for as long as its prompt is not edited. */
+function showChoice() {
+  const own = chosen?.prompt === byId('prompt').value ? chosen : undefined
+  byId('look').textContent = own?.description ?? 'A prompt of your own.'
   for (const [index, button] of [...byId('presets').children].entries()) {
-    button.setAttribute('aria-pressed', String(presets[index] === preset))
+    button.setAttribute('aria-pressed', String(presets[index] === own))
   }
 }
 
@@ -77,6 +83,7 @@ async function run() {
   const mine = (running = new AbortController())
   for (const clear of [clearStreams, clearDetail, clearDecisions, clearCurves]) clear()
   setRunning(true)
+  for (const side of SIDES) say(side, 'asking …')
   try {
     await ask(wish(), mine.signal, (event) => {
       if (running === mine) push(event)
@@ -149,6 +156,7 @@ function showTheme() {
   byId('theme').textContent = isDark ? 'Light' : 'Dark'
 }
 
+byId('prompt').oninput = showChoice
 byId('run').onclick = () => void run()
 byId('stop').onclick = () => running?.abort()
 byId('theme').onclick = toggleTheme

@@ -15,7 +15,7 @@ export type Edits = {
   readonly inserted: readonly Span[]
 }
 
-const ANCHOR = 6
+const ANCHOR = 5
 const MAX_EDIT = 256
 
 export function alignEdits(before: string, after: string): Edits {

@@ -19,6 +19,13 @@ describe('alignEdits', () => {
       ['[stopped]'],
     ],
     ['two edits', 'a1b2c3 middle d4e5f6 end.', 'X middle Y end.', ['a1b2c3', 'd4e5f6'], ['X', 'Y']],
+    [
+      'a word between two edits',
+      'a 1234567 and b@c.d.',
+      'a [x] and [y].',
+      ['1234567', 'b@c.d'],
+      ['[x]', '[y]'],
+    ],
     ['everything', 'abc', '', ['abc'], []],
   ])('finds %s', (_, before, after, removed, inserted) => {
     const edits = alignEdits(before, after)

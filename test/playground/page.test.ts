@@ -197,6 +197,17 @@ describe.skipIf(BROWSER === undefined && !isRequired)('the playground page', () 
     expect(await page.textContent('#look')).toBe(PRESETS[1]?.description)
   })
 
+  it('calls a prompt that was edited no example any more', async () => {
+    const pressed = () => page.locator('#presets [aria-pressed=true]').allTextContents()
+    await page.click('#presets button:nth-child(2)')
+    expect(await pressed()).toEqual([PRESETS[1]?.title])
+    await page.fill('#prompt', 'something else')
+    expect(await pressed()).toEqual([])
+    expect(await page.textContent('#look')).toBe('A prompt of your own.')
+    await page.fill('#prompt', PRESETS[1]?.prompt ?? '')
+    expect(await pressed()).toEqual([PRESETS[1]?.title])
+  })
+
   it('marks what was taken out, and what would have been', async () => {
     await run(5)
     await page.waitForSelector('#plain .t.forbidden')
