@@ -4,19 +4,13 @@
  * its public keys, and those may lie in a file.
  */
 import { readFileSync } from 'node:fs'
-import {
-  createLocalJWKSet,
-  createRemoteJWKSet,
-  customFetch,
-  decodeJwt,
-  errors,
-  importSPKI,
-  jwtVerify,
-} from 'jose'
+import { performance } from 'node:perf_hooks'
+import { createLocalJWKSet, decodeJwt, errors, importSPKI, jwtVerify } from 'jose'
 import type { CryptoKey, JSONWebKeySet, JWTVerifyGetKey } from 'jose'
-import { Agent, fetch } from 'undici'
 import { GuardError } from '../model/errors.ts'
 import type { AccountsConfig } from '../policy/tenants.ts'
+import { ClusterKeys, KeysError } from './cluster-keys.ts'
+import type { KeyTimes } from './cluster-keys.ts'
 
 /** Kubernetes signs with these; symmetric ones and `none` are never taken. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
@@ -27,13 +21,21 @@ export type AccountResult =
   | { readonly kind: 'other' }
   | { readonly kind: 'verified'; readonly account: string }
   | { readonly kind: 'invalid'; readonly reason: string }
+  /** Nobody knows: the keys of the cluster cannot be read. */
+  | { readonly kind: 'unavailable'; readonly reason: string }
 
 export type Accounts = (bearer: string | undefined) => Promise<AccountResult>
 
-/** Throws `config_invalid` when the keys cannot be read. */
-export async function createAccounts(config: AccountsConfig | undefined): Promise<Accounts> {
+/**
+ * Throws `config_invalid` when keys in a file cannot be read. Those of a server are read when they are
+ * needed: a server that is down then is no reason not to start. `times` for tests.
+ */
+export async function createAccounts(
+  config: AccountsConfig | undefined,
+  times?: Partial<KeyTimes>,
+): Promise<Accounts> {
   if (config === undefined) return () => Promise.resolve({ kind: 'other' })
-  const keys = await openKeys(config)
+  const keys = await openKeys(config, times)
   const { issuer, audience } = config
   const expected = { issuer, audience, algorithms: ALGORITHMS, clockTolerance: CLOCK_TOLERANCE_S }
   return async (bearer) => {
@@ -46,6 +48,10 @@ export async function createAccounts(config: AccountsConfig | undefined): Promis
       }
       return { kind: 'invalid', reason: 'the token names no service account' }
     } catch (error) {
+      if (error instanceof KeysError || error instanceof GuardError) {
+        const reason = `the keys of the cluster cannot be read (${error.message})`
+        return { kind: 'unavailable', reason }
+      }
       return { kind: 'invalid', reason: reasonOf(error) }
     }
   }
@@ -65,34 +71,24 @@ function reasonOf(error: unknown): string {
   if (error instanceof errors.JWTExpired) return 'the token has expired'
   if (error instanceof errors.JWTClaimValidationFailed)
     return `the token has another ${error.claim}`
-  if (error instanceof errors.JOSEError) return 'the token cannot be verified'
-  return 'the keys of the cluster cannot be read'
+  return 'the token cannot be verified'
 }
 
 type Keys = JWTVerifyGetKey
 
-async function openKeys(config: AccountsConfig): Promise<Keys> {
+async function openKeys(config: AccountsConfig, times?: Partial<KeyTimes>): Promise<Keys> {
   const { keys_file: file, jwks_url: url } = config
   if (file !== undefined) return readKeys(file)
   if (url === undefined) throw new GuardError('config_invalid', 'service_account: no keys')
   const { ca_file: ca, token_file: token } = config
-  const dispatcher = new Agent({ connect: ca === undefined ? {} : { ca: readText(ca) } })
-  return createRemoteJWKSet(new URL(url), {
-    [customFetch]: async (target, options) => {
-      // Read every time: projected tokens are exchanged while we run.
-      const own = token === undefined ? {} : { authorization: `Bearer ${readText(token).trim()}` }
-      const { method, signal } = options
-      const headers = { ...Object.fromEntries(options.headers), ...own }
-      const answer = await fetch(target, {
-        method,
-        signal,
-        headers,
-        dispatcher,
-        redirect: 'manual',
-      })
-      return new Response(await answer.text(), { status: answer.status })
-    },
+  const keys = new ClusterKeys({
+    url,
+    ca: ca === undefined ? undefined : readText(ca),
+    token: () => (token === undefined ? undefined : readText(token).trim()),
+    now: () => performance.now(),
+    ...(times === undefined ? {} : { times }),
   })
+  return keys.find
 }
 
 async function readKeys(file: string): Promise<Keys> {

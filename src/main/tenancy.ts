@@ -89,6 +89,10 @@ async function bind(
   const key = keyOf(headers)
   const account = await accounts(key)
   if (account.kind === 'invalid') throw unauthorised(account.reason)
+  if (account.kind === 'unavailable') {
+    const { reason: message } = account
+    throw new RequestError({ status: 503, message, code: 'keys_unavailable', retryAfterS: 1 })
+  }
   const result = resolveTenant(config, {
     path,
     headers: plain(headers),

@@ -9,6 +9,8 @@ export const MAX = {
   tokens: 120_000,
   /** Maps, lists and scalars, keys included. */
   values: 80_000,
+  /** Lines that begin with %; a policy needs none. */
+  directives: 16,
   anchors: 1_000,
   aliases: 1_000,
   /** Values that aliases repeat, counted as often as they do. */

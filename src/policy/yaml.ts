@@ -150,6 +150,7 @@ class Refused extends Error {
 function refuseByTokens(source: string): void {
   let offset = 0
   const left = {
+    directives: MAX.directives,
     tokens: MAX.tokens,
     values: MAX.values,
     anchors: MAX.anchors,
@@ -168,6 +169,7 @@ function refuseByTokens(source: string): void {
     if (type !== null && VALUES.has(type)) spend('values')
     else if (type === 'anchor') spend('anchors')
     else if (type === 'alias') spend('aliases')
+    else if (type === 'directive-line') spend('directives')
     if (type === 'double-quoted-scalar') refuseEscapes(lexeme, offset)
     // The marks that the lexer writes between values are not in the text.
     if (!MARKS.has(lexeme)) offset += lexeme.length

@@ -157,6 +157,25 @@ describe('tenants of a running sidecar', () => {
     expect((await ask(await token({ sub: 'system:serviceaccount:bank:other' }))).status).toBe(401)
     expect((await ask(await token({ aud: 'vault' }))).status).toBe(401)
   })
+
+  it('starts while the key server is down, and says so instead of refusing the token', async () => {
+    const { token } = await keys()
+    const { ask } = await start({
+      tenants: {
+        bank: { policy: 'strict', service_accounts: [ACCOUNT], api_keys: [keyDigest('k1')] },
+      },
+      service_account: {
+        issuer: ISSUER,
+        audience: 'checkstream',
+        jwks_url: 'http://127.0.0.1:9/openid/v1/jwks',
+      },
+    })
+    expect((await ask('k1')).status).toBe(200)
+    const answer = await ask(await token())
+    expect(answer.status).toBe(503)
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(await errorOf(answer)).toMatchObject({ code: 'keys_unavailable' })
+  })
 })
 
 describe('the tenants file of a running sidecar', () => {

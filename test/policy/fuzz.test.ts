@@ -43,6 +43,7 @@ describe('policies', () => {
 
   it.each([
     ['aliases', 'at most 1000 aliases', 4, 3 + 1000 * 4 + 4],
+    ['directives', 'at most 16 directives', 17, 1],
     ['anchors', 'at most 1000 anchors', 1004, 5],
     ['unknownKeys', 'at most 120000 tokens', 17_143, undefined],
     ['badEscapes', 'Invalid escape sequence \\q', 1, 8],
