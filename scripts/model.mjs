@@ -19,10 +19,10 @@ export async function checkEmbeddedModel(given, here) {
   try {
     openModelFolder(model)
   } catch (error) {
-    const hint =
-      given === undefined || error.message.includes('damaged')
-        ? ''
-        : '; models other than the embedded engine’s own need --engine vllm'
+    if (given === undefined) throw new Refusal(error.message)
+    const hint = error.message.includes('damaged')
+      ? ''
+      : '; models other than the embedded engine’s own need --engine vllm'
     throw new Refusal(`--model: ${error.message}${hint}`)
   }
   return { model, name: basename(model) }

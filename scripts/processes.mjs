@@ -8,6 +8,8 @@ import { Refusal } from './setup.mjs'
 
 const GRACE_MS = 8_000
 const MAX_LOG_BYTES = 1024 * 1024
+/** What checkstream's commands end with when they were given something that is wrong. */
+const MISTAKE = 2
 
 export class Processes {
   #folder
@@ -35,12 +37,16 @@ export class Processes {
     })
     closeSync(fd)
     this.#running.set(name, child)
-    const ended = (reason) => {
+    const ended = (reason, isMistake = false) => {
       if (!this.#running.delete(name)) return
-      this.#failed(new Refusal(`the ${name} ended (${reason}): ${why(log)}`))
+      const cause = why(log)
+      this.#failed(
+        new Refusal(isMistake ? cause : `the ${name} ended (${reason}): ${cause}`, isMistake),
+      )
     }
+    const ours = command === process.execPath
     child.on('error', (error) => ended(error.message))
-    child.on('exit', (code, by) => ended(by ?? `exit code ${code}`))
+    child.on('exit', (code, by) => ended(by ?? `exit code ${code}`, ours && code === MISTAKE))
     return child
   }
 

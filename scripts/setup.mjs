@@ -18,7 +18,13 @@ const LEAST_NODE = [20, 19]
 const BUILT = join('dist', '.built')
 
 /** Something that only the user can put right; shown as one line, exit code 1. */
-export class Refusal extends Error {}
+export class Refusal extends Error {
+  /** `isMistake`: the message is all that there is to know, no log tells more. */
+  constructor(message, isMistake = false) {
+    super(message)
+    this.isMistake = isMistake
+  }
+}
 
 export function checkNode(version = process.versions.node) {
   const [major = 0, minor = 0] = version.split('.').map(Number)

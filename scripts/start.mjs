@@ -24,6 +24,7 @@ import { ensureVllm } from './vllm-env.mjs'
 const PREFIX = 'checkstream-run-'
 const FAILED = 'checkstream-failed-'
 const TEMPORARY = 'tmp'
+const MAX_SOCKET_BYTES = 107
 const KEPT = 'checkstream-logs-'
 // npm runs a script in the folder of package.json; paths are meant from where the user is.
 const HERE =
@@ -76,7 +77,15 @@ function isFree(port) {
 }
 
 /** A folder for sockets and logs; what a killed run has left is removed. */
-function runFolder() {
+function runFolder(isVllm) {
+  // vLLM's own sockets have a UUID for a name.
+  const socket = isVllm ? join(TEMPORARY, 'x'.repeat(36)) : 'engine.sock'
+  const bytes = Buffer.byteLength(join(tmpdir(), `${PREFIX}XXXXXX`, socket))
+  if (bytes > MAX_SOCKET_BYTES) {
+    throw new Refusal(
+      `TMPDIR: ${tmpdir()} is too long for Unix sockets: by ${bytes - MAX_SOCKET_BYTES} bytes`,
+    )
+  }
   try {
     return makeRunFolder()
   } catch (error) {
@@ -246,7 +255,7 @@ async function main() {
   const port = await freePort(options.port)
   if (port !== options.port) console.log(`Port ${options.port} is taken: using ${port}.`)
   const chosen = { ...options, port }
-  const folder = runFolder()
+  const folder = runFolder(plan.python !== undefined)
   const processes = new Processes(folder)
   const stopped = new Promise((done) => {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => done(undefined))
@@ -269,10 +278,11 @@ async function main() {
     failure = error
   }
   await processes.stop()
-  if (failure === undefined) {
+  if (failure === undefined || failure.isMistake === true) {
     if (options['keep-logs']) console.log(`Logs: ${keep(folder, KEPT)}`)
     else rmSync(folder, { recursive: true, force: true })
-    return
+    if (failure === undefined) return
+    throw failure
   }
   clear((name) => name.startsWith(FAILED))
   const where = keep(folder, FAILED)
@@ -281,8 +291,9 @@ async function main() {
 
 /** Keeps what a run wrote under a name that the next run does not clear away. */
 function keep(folder, prefix) {
-  for (const name of ['pid', 'step.sock', 'engine.sock'])
-    rmSync(join(folder, name), { force: true })
+  for (const name of ['pid', 'step.sock', 'engine.sock', TEMPORARY]) {
+    rmSync(join(folder, name), { recursive: true, force: true })
+  }
   const kept = folder.replace(PREFIX, prefix)
   renameSync(folder, kept)
   return kept

@@ -143,6 +143,33 @@ describe('scripts/start.mjs', () => {
     },
   )
 
+  it('refuses a folder for temporary files whose sockets would have too long a path', async () => {
+    const long = join(folder, 'x'.repeat(100))
+    mkdirSync(long)
+    const ran = spawnSync(process.execPath, ['scripts/start.mjs'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      env: { ...process.env, TMPDIR: long },
+    })
+    expect(ran.status).toBe(1)
+    expect(ran.stderr).toMatch(
+      /^checkstream: TMPDIR: \S+ is too long for Unix sockets: by \d+ bytes\n$/,
+    )
+    expect(readdirSync(long)).toEqual([])
+  })
+
+  it('refuses a policy with a mistake in one line, and leaves nothing', async () => {
+    const policies = join(mkdtempSync(join(folder, 'policy-')), 'bad.yaml')
+    writeFileSync(policies, 'name: x\nrulez: []\n')
+    const { temporary, child, output } = start(['--policies', policies])
+    expect(await ended(child)).toBe(1)
+    await expect
+      .poll(() => output.err)
+      .toMatch(/^checkstream: \S+bad\.yaml:2:1 error: rulez: unknown key; did you mean rules\?\n$/)
+    expect(readdirSync(temporary)).toEqual([])
+    expect(processesOf(temporary)).toEqual([])
+  })
+
   it('refuses an environment without vLLM, or with half of it, before anything is started', async () => {
     const none = mkdtempSync(join(folder, 'venv-'))
     const half = environment('echo vllm h2')
