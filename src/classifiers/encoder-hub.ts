@@ -239,6 +239,8 @@ function ready(worker: Worker, path: string): Promise<void> {
 }
 
 function ended(worker: Worker): Promise<void> {
+  // One that ended by itself says so no second time.
+  if (worker.threadId < 0) return Promise.resolve()
   return new Promise((resolve) => {
     worker.once('exit', () => resolve())
     worker.ref()

@@ -117,18 +117,24 @@ export function pump(
       isFull = !response.write(piece)
     }
   }
-  transform.connect?.(write)
   return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      body.cancel()
+      resolve('done')
+    }
+    transform.connect?.((pieces) => {
+      write(pieces)
+      // A stop by a late verdict does not wait for what an upstream says next.
+      if (transform.done === true) stop()
+    })
     const fail = (error: unknown): void => {
       body.cancel()
       reject(error instanceof Error ? error : new Error(String(error)))
     }
     const take = (chunk: Uint8Array): void => {
       write(transform.push(chunk))
-      if (transform.done === true) {
-        body.cancel()
-        resolve('done')
-      } else if (isFull) {
+      if (transform.done === true) stop()
+      else if (isFull) {
         body.pause()
         isFull = false
         drained(response, idleMs).then(() => body.resume(), fail)
