@@ -199,6 +199,15 @@ export class Evidence {
     return judgements.slice(-window).filter((finding) => holds.has(finding))
   }
 
+  #ofAll(parts: readonly Formula[]): Finding[] {
+    const found: Finding[] = []
+    for (const part of parts) {
+      const more = this.of(part)
+      for (const finding of more) found.push(finding)
+    }
+    return found
+  }
+
   /** The findings that speak for a formula which holds; none for what was not found. */
   of(formula: Formula): Finding[] {
     switch (formula.op) {
@@ -208,7 +217,7 @@ export class Evidence {
           : []
       case 'any':
       case 'all':
-        return formula.of.flatMap((part) => this.of(part))
+        return this.#ofAll(formula.of)
       case 'count':
         return this.of(formula.of)
       case 'not':
