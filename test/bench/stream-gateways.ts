@@ -5,11 +5,15 @@ import { join } from 'node:path'
 import { type Running, end, serve, temporary } from '../e2e/process.ts'
 import { phrases } from './stream-parts.ts'
 
-export const startUpstream = (): Promise<Running> => startScript('stream-upstream.ts')
+/** On a port and on a Unix socket. */
+export async function startUpstream(): Promise<Running & { readonly socket: string }> {
+  const socket = join(temporary(), 'upstream.sock')
+  return { ...(await startScript('stream-upstream.ts', socket)), socket }
+}
 
 /** A relay that does nothing else. */
-export const startRelay = (upstream: string): Promise<Running> =>
-  startScript('stream-relay.ts', upstream)
+export const startRelay = (socket: string): Promise<Running> =>
+  startScript('stream-relay.ts', socket)
 
 async function startScript(file: string, ...args: readonly string[]): Promise<Running> {
   const child = fork(join(import.meta.dirname, file), args, { execArgv: ['--import', 'tsx'] })

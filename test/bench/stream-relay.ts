@@ -6,7 +6,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Pool } from 'undici'
 
-const upstream = new Pool(process.argv[2] ?? '', { connections: 256 })
+const connect = { socketPath: process.argv[2] ?? '' }
+const upstream = new Pool('http://localhost', { connections: 256, connect })
 
 const server = createServer((request, response) => {
   const chunks: Buffer[] = []

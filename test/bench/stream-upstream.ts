@@ -62,7 +62,11 @@ function stepOf(everyMs: number): Set<() => void> {
   return waiting
 }
 
-server.listen(0, '127.0.0.1', () => {
-  process.send?.(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+// The same behind a Unix socket, as `vllm serve --uds` gives it to a sidecar in its pod.
+const inner = createServer((request, response) => void server.emit('request', request, response))
+inner.listen(process.argv[2] ?? '', () => {
+  server.listen(0, '127.0.0.1', () => {
+    process.send?.(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  })
 })
 process.on('disconnect', () => process.exit(0))

@@ -3,7 +3,8 @@
  *
  * Run: npm run bench:stream [-- --json] [-- --record] [-- --others]. Mock upstream, sidecar
  * (`checkstream serve` in proxy mode, 403 phrases that every answer is read for, no rule at ingress),
- * bare relay and load are four processes.
+ * bare relay and load are four processes. Clients use TCP; relay and sidecar reach the upstream through
+ * a Unix socket, as in a pod (with `--others` everyone by TCP).
  *
  * Arrivals: always 32 streams of 20 to 60 frames, one every 33 ms (30 tokens a second). Each of 32 places
  * starts at a random instant and begins its next stream when its last one ended; lengths are random, so
@@ -163,9 +164,9 @@ const machine = () => ({
   real_time: isRealTime(process.pid),
 })
 
-async function measureOurs(direct: Side, upstream: string): Promise<void> {
-  const guarded = sideOf('checkstream', await startCheckStream(upstream))
-  const relay = sideOf('relay', await startRelay(upstream))
+async function measureOurs(direct: Side, socket: string): Promise<void> {
+  const guarded = sideOf('checkstream', await startCheckStream(`unix://${socket}`))
+  const relay = sideOf('relay', await startRelay(socket))
   const conditions = machine()
   const sides = [direct, relay, guarded]
   for (const side of sides) await warmUp(side, WARM_UP)
@@ -238,6 +239,6 @@ async function measureOthers(upstream: Running): Promise<void> {
 ensureBuilt()
 const upstream = await startUpstream()
 if (process.argv.includes('--others')) await measureOthers(upstream)
-else await measureOurs(sideOf('direct', upstream), upstream.url)
+else await measureOurs(sideOf('direct', upstream), upstream.socket)
 await upstream.stop()
 process.exit(0)
