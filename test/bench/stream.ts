@@ -42,13 +42,14 @@ import {
   play,
   quantile,
   repeat,
+  warmUp,
 } from './stream-load.ts'
 import { startOthers } from './stream-others.ts'
 
 const STREAMS = 32
 const TURNS = 6
 const BURST_TURNS = 3
-const WARM_UP = 5_000
+const WARM_UP = 9_000
 
 const SPREAD: Omit<Plan, 'seed'> = {
   streams: STREAMS,
@@ -97,12 +98,6 @@ async function measure(sides: readonly Side[], turns: number, burstTurns: number
       await play(target, { ...BURST, seed: turn }, agent, burst)
     }
   }
-}
-
-/** Code that has run often is compiled; the first requests of a process are not what is measured. */
-async function warmUp({ target }: Side, requests: number): Promise<void> {
-  await repeat(target, { frames: 20, everyMs: 0 }, agent, { streams: 8, rounds: 10 })
-  await repeat(target, { frames: 2, everyMs: 0 }, agent, { streams: 8, rounds: requests / 8 })
 }
 
 const round = (value: number, digits = 3): number => Number(value.toFixed(digits))
@@ -169,7 +164,7 @@ async function measureOurs(direct: Side, socket: string): Promise<void> {
   const relay = sideOf('relay', await startRelay(socket))
   const conditions = machine()
   const sides = [direct, relay, guarded]
-  for (const side of sides) await warmUp(side, WARM_UP)
+  for (const { target } of sides) await warmUp(target, WARM_UP)
   await measure(sides, TURNS, BURST_TURNS)
   const held = heldBytes()
   report('stream', {
@@ -200,7 +195,7 @@ const OTHER_TURNS = 2
 /** The same load for everyone, ours included; one that fails is left out with a message. */
 async function measureOthers(upstream: Running): Promise<void> {
   const ours = await startCheckStream(upstream.url)
-  await warmUp(sideOf('checkstream', ours), WARM_UP)
+  await warmUp({ url: ours.url }, WARM_UP)
   const conditions = machine()
   const figures: Record<string, unknown> = {}
   for (const other of await startOthers(upstream.url)) {
@@ -208,7 +203,7 @@ async function measureOthers(upstream: Running): Promise<void> {
     const guarded = sideOf('checkstream', ours)
     const theirs = sideOf(other.name, other.running, other.model)
     try {
-      await warmUp(theirs, WARM_UP / 10)
+      await warmUp(theirs.target, WARM_UP / 10)
       await measure([direct, guarded, theirs], OTHER_TURNS, 0)
       figures[other.name] = {
         version: other.version,
