@@ -27,6 +27,8 @@ const SUITES = [
   { name: 'async', args: ['in_process.py', 'async'], env: gpu ? {} : ASYNC },
   { name: 'v2', args: ['in_process.py', 'v2'], env: gpu ? {} : V2 },
   { name: 'spec', args: ['in_process.py', 'spec'], env: gpu ? {} : V2 },
+  { name: 'matches', args: ['matches.py', 'v1'] },
+  { name: 'matches', args: ['matches.py', 'v2'], env: gpu ? {} : V2 },
   { name: 'adapt', args: ['adapt.py', ...(isRecorded ? ['record'] : [])] },
   { name: 'tools', args: ['tools.py'] },
   { name: 'probe', args: ['probe.py', ...(isRecorded ? ['record'] : [])] },

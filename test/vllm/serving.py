@@ -20,7 +20,9 @@ def free_port():
 class Serving:
     """Sockets, configuration and logs lie in `folder`: step.sock, vllm.sock, decisions.jsonl."""
 
-    def __init__(self, folder, bans=(), policies=None, on_failure="resident", **more):
+    def __init__(
+        self, folder, bans=(), policies=None, on_failure="resident", folds=("case",), **more
+    ):
         self.more = more
         self.folder = Path(folder)
         self.step, self.engine = self.folder / "step.sock", self.folder / "vllm.sock"
@@ -31,7 +33,7 @@ class Serving:
         (self.folder / "policies").mkdir(exist_ok=True)
         for name, text in (policies or {}).items():
             (self.folder / "policies" / f"{name}.yaml").write_text(text)
-        folded = [{"text": t, "match": "substring", "folds": ["case"]} for t in bans]
+        folded = [{"text": t, "match": "substring", "folds": list(folds)} for t in bans]
         (self.folder / "banned.json").write_text(json.dumps(folded))
         self.configure(on_failure)
 
