@@ -30,6 +30,7 @@ const SUITES = [
   { name: 'matches', args: ['matches.py', 'v1'] },
   { name: 'matches', args: ['matches.py', 'v2'], env: gpu ? {} : V2 },
   { name: 'adapt', args: ['adapt.py', ...(isRecorded ? ['record'] : [])] },
+  { name: 'adapt', args: ['adapt.py', 'v2'], env: gpu ? {} : V2 },
   { name: 'tools', args: ['tools.py'] },
   { name: 'probe', args: ['probe.py', ...(isRecorded ? ['record'] : [])] },
   { name: 'tp', args: ['tensor_parallel.py'] },

@@ -19,10 +19,13 @@ from serving import Serving
 from stage import ROOT, case, close, engine, environment, expect, finish, processor_of
 
 SAMPLES, SLOTS, LEAST_P = 5_120, 256, 0.01
+# "v2": that runner's kernels are interpreted on a CPU, so few requests, compared seed by seed; and
+# min_p in place of top_p, whose kernel Triton's interpreter cannot run.
+IS_V2, SEEDS = "v2" in sys.argv, 20
 PROMPT, WORDS = "What should I do?", " I would buy shares in"
 PENALTIES = {"presence_penalty": 0.9, "frequency_penalty": 0.4, "repetition_penalty": 1.2}
 ASKED = {"temperature": 1.8, "top_p": 1.0}
-SAFE = {"temperature": 1.2, "top_p": 0.9}
+SAFE = {"temperature": 1.2, **({"min_p": 0.05} if IS_V2 else {"top_p": 0.9})}
 SAFER = {**SAFE, "repetition_penalty": 1.5}
 FEW = 1_024
 # Nobody waits for a rule in monitor, so quick steps would be sent together, and what several tokens
@@ -40,19 +43,19 @@ rules:
     wait: true
     mode: {mode}
     trigger: {{ type: pattern, pattern: 'buy shares' }}
-    actions: [{{ type: adapt, temperature: 1.2, top_p: 0.9 }}]
+    actions: [{{ type: adapt, temperature: 1.2, {cut} }}]
   - name: repeats-less
     description: stocks
     phase: step
     wait: true
     mode: {mode}
     trigger: {{ type: pattern, pattern: 'buy stocks' }}
-    actions: [{{ type: adapt, temperature: 1.2, top_p: 0.9, repetition_penalty: 1.5 }}]
+    actions: [{{ type: adapt, temperature: 1.2, {cut}, repetition_penalty: 1.5 }}]
 """
 
 
 def policies(mode):
-    return {"adapting": POLICY.format(mode=mode)}
+    return {"adapting": POLICY.format(mode=mode, cut="min_p: 0.05" if IS_V2 else "top_p: 0.9")}
 
 
 def sample(llm, words, sampling, count=SAMPLES, rid="r"):
@@ -113,6 +116,42 @@ def matches(llm, found, name, words, asked, wanted):
     return f"p = {p:.3f} over {bins} bins, {SAMPLES} samples each"
 
 
+def seeded(llm, words, sampling, rid):
+    """The token that follows the words, for each seed."""
+    from vllm import SamplingParams
+
+    script = llm.get_tokenizer().encode(words, add_special_tokens=False)
+    given = [
+        SamplingParams(
+            **sampling,
+            seed=n,
+            max_tokens=len(script) + 1,
+            ignore_eos=True,
+            detokenize=False,
+            extra_args={"script_tokens": script, "checkstream_rid": f"{rid}-{n}"},
+        )
+        for n in range(SEEDS)
+    ]
+    asked = {"prompt_token_ids": llm.get_tokenizer().encode(PROMPT)}
+    out = llm.generate([asked] * SEEDS, given, use_tqdm=False)
+    said = [list(o.outputs[0].token_ids) for o in out]
+    expect(all(s[:-1] == said[0][:-1] for s in said), "the script was not said")
+    return [s[-1] for s in said]
+
+
+def same_by_seed(llm, name, words, asked, wanted):
+    """The noise of a seed is that of its position, so equal distributions draw equal tokens."""
+    adapted = seeded(llm, words, asked, name)
+    native = seeded(llm, words, {**asked, **wanted}, "native")
+    cooler = seeded(llm, words, {**asked, **wanted, "temperature": 0.8}, "cooler")
+    alike = sum(a == b for a, b in zip(adapted, native, strict=True))
+    others = sum(a == b for a, b in zip(adapted, cooler, strict=True))
+    expect(alike == SEEDS, f"{alike} of {SEEDS} seeds draw the token of {wanted}")
+    expect(others < SEEDS, "this test cannot tell a temperature of 1.2 from 0.8")
+    healthy(llm)
+    return f"{alike} of {SEEDS} seeds draw the same token, {others} at temperature 0.8"
+
+
 def differs(llm, found):
     """The same comparison tells the rule's temperature from a lower one of the client's."""
     cooler = sample(llm, WORDS, {"temperature": 0.8, "top_p": 0.9}, FEW)
@@ -123,7 +162,9 @@ def differs(llm, found):
 
 
 def healthy(llm):
-    stats = processor_of(llm)._runner._stats
+    runner = processor_of(llm)._runner
+    stats, wanted = runner._stats, "V2" if IS_V2 else "V1"
+    expect(type(runner).__name__ == wanted, f"ran on {type(runner).__name__}, not {wanted}")
     expect(stats.errors == 0, f"{stats.errors} errors: {stats.last_error}")
     expect(stats.missed_deadlines < stats.awaited_steps / 2, "the sidecar was not waited for")
 
@@ -164,6 +205,19 @@ def decisions(serving, rid, wanted=FEW):
     return found
 
 
+def on_v2():
+    serving = Serving(tempfile.mkdtemp(prefix="checkstream-"), policies=policies("enforce"))
+    environment(serving.step)
+    serving.start()
+    llm = engine("adversary:Script", "checkstream_vllm:CheckStream", max_num_seqs=SEEDS)
+    stocks = WORDS.replace("shares", "stocks")
+    penalised = {**ASKED, **PENALTIES}
+    case("adapt v2: as native from token k on", same_by_seed, llm, "plain", WORDS, ASKED, SAFE)
+    case("adapt v2: with penalties", same_by_seed, llm, "penalties", stocks, penalised, SAFER)
+    serving.stop()
+    close(llm)
+
+
 def main():
     folder = tempfile.mkdtemp(prefix="checkstream-")
     enforced = Serving(folder, policies=policies("enforce"), vllm=EVERY_STEP)
@@ -198,5 +252,5 @@ def cpu():
 
 
 if __name__ == "__main__":
-    main()
+    on_v2() if IS_V2 else main()
     finish()

@@ -23,7 +23,7 @@ from stage import (
 )
 
 MODE = sys.argv[1]
-ATTACKS, SLOTS = (120, 32) if MODE == "v1" else (16, 8)
+ATTACKS, SLOTS = (120, 32) if MODE == "v1" else (8, 8)
 FOLDS = "case width marks confusables zero_width leet spacing split".split()
 WORDS = "private offshore hidden double secret instant insider margin pension credit".split()
 ENDS = "fund account bonus profit tip payout loan transfer rebate lottery".split()
