@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
+import { ensureBuilt, ensureInstalled } from './setup.mjs'
 import { givenFolder, installVllm, uvInstall } from './vllm-env.mjs'
 
 const LIMIT_MS = 15 * 60_000
@@ -108,7 +109,8 @@ function countPytest(log, code) {
 
 const python = await prepare()
 const model = process.env['CHECKSTREAM_TEST_MODEL'] ?? join(root, 'models/demo-lm')
-if (!existsSync(join(root, 'dist/cli.js'))) must('npm', ['run', '--silent', 'build'])
+await ensureInstalled()
+await ensureBuilt()
 for (const suite of SUITES) {
   if (chosen.length > 0 && !chosen.includes(suite.name)) continue
   if (gpu && suite.name === 'tp') count('skipped', 'tp', 'needs two GPUs')

@@ -156,6 +156,7 @@ function explain<V extends PlaneVocabulary>(
       const found = kit.bansOf?.(machine, vocabulary, history, token) ?? []
       return [...new Set(found.map((ban) => policy.compiled.ruleOfText.get(ban) ?? ban))]
     },
+    regulationOf: (rule) => policy.compiled.rules.find(({ name: own }) => own === rule)?.regulation,
   }
   return { textOf, walk, program: program.digest }
 }

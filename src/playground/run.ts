@@ -109,7 +109,7 @@ export async function* runSide(parts: SideParts): AsyncGenerator<RunEvent> {
         if (chunk.error !== undefined) {
           yield { t: 'error', side, message: chunk.error.message ?? 'the engine failed' }
         }
-        yield* trace.push(chunk).flatMap(withMaskDecisions)
+        yield* trace.push(chunk).flatMap((event) => withMaskDecisions(event, ask.walk))
       }
       yield* toText(side, client.push(bytes))
       shadow?.push(bytes)
@@ -131,7 +131,7 @@ function* toText(side: Side, text: string): Generator<RunEvent> {
 }
 
 /** A steered token and its part of the decision log: the engine masks, so no step's decision tells it. */
-function withMaskDecisions(event: TokenEvent): RunEvent[] {
+function withMaskDecisions(event: TokenEvent, walk: Walk | undefined): RunEvent[] {
   if (event.fate !== 'steered') return [event]
   const denied = event.alternatives.filter((wish) => wish.denied)
   const wanted = new Map(denied.toReversed().map((wish) => [wish.rule ?? 'a ban', wish.text]))
@@ -143,10 +143,16 @@ function withMaskDecisions(event: TokenEvent): RunEvent[] {
     phase: 'mask',
     mode: 'enforce',
     action: 'deny',
-    regulation: undefined,
+    regulation: regulationsOf(rule, walk),
     wanted: text,
   }))
   return [event, ...rows]
+}
+
+/** Of rules that deny the same token, as they are named together. */
+function regulationsOf(rules: string, walk: Walk | undefined): string | undefined {
+  const named = rules.split(', ').flatMap((rule) => walk?.regulationOf(rule) ?? [])
+  return named.length === 0 ? undefined : [...new Set(named)].join(', ')
 }
 
 /** The chunks of a stream as its reader understands them: text, tool calls, and why it ended. */

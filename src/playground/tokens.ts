@@ -16,6 +16,8 @@ export type Walk = {
   isDenied(state: ProgramState, token: number): boolean
   /** The rules that `token` would break after `history`; may be slow, called for denied tokens only. */
   rulesOf(history: readonly number[], token: number): readonly string[]
+  /** The regulation that a rule names. */
+  regulationOf(rule: string): string | undefined
 }
 
 export type Alternative = {

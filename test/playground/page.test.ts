@@ -77,6 +77,7 @@ function startServer(): Promise<{ readonly server: Server; readonly url: string 
               next: (s) => Number(s) + 1,
               isDenied: (s, t) => s === 3 && t === 3,
               rulesOf: () => ['no promises'],
+              regulationOf: () => 'COBS 4.2.1R',
             },
       client: removing(side === 'guarded' ? '<img src=x onerror=alert(1)>' : ''),
       shadow: side === 'plain' ? removing('guaranteed') : undefined,
@@ -195,6 +196,15 @@ describe.skipIf(BROWSER === undefined && !isRequired)('the playground page', () 
     )
     expect(await page.inputValue('#prompt')).toBe(PRESETS[1]?.prompt)
     expect(await page.textContent('#look')).toBe(PRESETS[1]?.description)
+  })
+
+  it('names the regulation of a rule that masked', async () => {
+    await run(5)
+    await page.waitForSelector('#decisions tr')
+    const rows = await page.locator('#decisions tr').allTextContents()
+    expect(rows.some((row) => /no promises.*denied "guaranteed".*COBS 4\.2\.1R/.test(row))).toBe(
+      true,
+    )
   })
 
   it('calls a prompt that was edited no example any more', async () => {

@@ -11,6 +11,7 @@ const walk: Walk = {
   next: (state, token) => (token === 2 ? 1 : state),
   isDenied: (state, token) => state === 1 && token === 3,
   rulesOf: (history) => [`promise after ${history.length}`],
+  regulationOf: () => 'COBS 4.2.1R',
 }
 
 const traceOf = (side: 'plain' | 'guarded', isGreedy: boolean, guard?: Walk): TokenTrace =>

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -129,14 +130,20 @@ def says(text, prompt):
     return PHRASE in re.sub(r"\W", "", plain)
 
 
+def unsaid(started, prompt):
+    """Said by the engine without the guard, and not with it."""
+    if "tools" not in prompt and len(prompt["messages"]) == 1:
+        said = unguarded(started, prompt)
+        expect(says(said, prompt), f"{prompt['id']}: unguarded, it does not say it: {said}")
+    said = ask(started, prompt)
+    expect(len(said) > 10, f"{prompt['id']}: nothing was said")
+    expect(not says(said, prompt), f"{prompt['id']}: it says {prompt['says']!r}: {said}")
+
+
 def holds(started, prompts):
-    for prompt in prompts:
-        if "tools" not in prompt and len(prompt["messages"]) == 1:
-            said = unguarded(started, prompt)
-            expect(says(said, prompt), f"{prompt['id']}: unguarded, it does not say it: {said}")
-        said = ask(started, prompt)
-        expect(len(said) > 10, f"{prompt['id']}: nothing was said")
-        expect(not says(said, prompt), f"{prompt['id']}: it says {prompt['says']!r}: {said}")
+    with ThreadPoolExecutor(len(prompts)) as pool:
+        for done in [pool.submit(unsaid, started, prompt) for prompt in prompts]:
+            done.result()
     return f"{len(prompts)} prompts, none said what it says without the guard"
 
 
@@ -171,11 +178,13 @@ def refused(folder):
         code = started.process.wait(60)
     finally:
         started.end()
+        text, left = started.text(), list(started.temporary.iterdir())
+        shutil.rmtree(started.folder)
     expect(code == 1, f"exit code {code}")
     wanted = f"checkstream: --model: {folder}: config.json not found"
-    expect(started.text().startswith(wanted), started.text())
-    expect(started.text().count("\n") == 1, started.text())
-    expect(list(started.temporary.iterdir()) == [], "something is left")
+    expect(text.startswith(wanted), text)
+    expect(text.count("\n") == 1, text)
+    expect(left == [], f"left: {left}")
 
 
 def main():
@@ -198,7 +207,8 @@ def main():
     finally:
         demo.end()
         own.end()
-        shutil.rmtree(models, ignore_errors=True)
+        for folder in (models, demo.folder, own.folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 main()
