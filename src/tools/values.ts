@@ -1,12 +1,17 @@
 /** Tests of single values of a call. Each gives the reason of refusal, or undefined. */
+import { hostsIn } from './hosts.ts'
 import { refusePath } from './paths.ts'
 import type { Taint } from './taint.ts'
 import type { ValueTest } from './tool-policy.ts'
-import { asciiHost, isUnder, parseUrl, refuseUrl } from './url.ts'
+import { isUnder, refuseUrl } from './url.ts'
 
 export type Place = { readonly path: readonly (string | number)[]; readonly value: unknown }
 
-/** Values at a dotted path; `*` fans out, a path that leads nowhere gives nothing. */
+/**
+ * Values at a dotted path, for rules, conditions and rewrites alike. `*` is every member or element, a
+ * number is one element of a list, and any other name on a list is that member of each element: a list
+ * of what was expected to be one is looked at whole. A path that leads nowhere gives nothing.
+ */
 export function valuesAt(root: unknown, path: string): readonly Place[] {
   let places: readonly Place[] = [{ path: [], value: root }]
   for (const key of path.split('.')) places = places.flatMap((place) => childrenOf(place, key))
@@ -14,13 +19,17 @@ export function valuesAt(root: unknown, path: string): readonly Place[] {
   return places.flatMap((place) => (Array.isArray(place.value) ? childrenOf(place, '*') : [place]))
 }
 
-function childrenOf({ path, value }: Place, key: string): readonly Place[] {
+function childrenOf(place: Place, key: string): readonly Place[] {
+  const { path, value } = place
   if (typeof value !== 'object' || value === null) return []
-  const entries: [string | number, unknown][] = Array.isArray(value)
-    ? value.map((item, i) => [i, item])
-    : Object.entries(value)
-  return entries
-    .filter(([name]) => key === '*' || String(name) === key)
+  if (Array.isArray(value)) {
+    const elements = value.map((item: unknown, i): Place => ({ path: [...path, i], value: item }))
+    if (key === '*') return elements
+    if (/^\d+$/.test(key)) return elements.filter((_, i) => String(i) === key)
+    return elements.flatMap((element) => childrenOf(element, key))
+  }
+  return Object.entries(value)
+    .filter(([name]) => key === '*' || name === key)
     .map(([name, child]) => ({ path: [...path, name], value: child }))
 }
 
@@ -87,14 +96,10 @@ function refuseNumber(
   return undefined
 }
 
-/** Every address in the value (`a@x.com, b@y.com`, `Name <a@x.com>`, a URL, a host) is under the list. */
+/** Every host in the value (`a@x.com, b@y.com`, `Name <a@x.com>`, a URL, a host) is under the list. */
 function refuseDomain(value: string, domains: readonly string[]): string | undefined {
-  // Every `@` counts: which of two addresses a mail program takes is anybody's guess.
-  const hosts = value.includes('@')
-    ? [...value.matchAll(/@([^@<>\s,;]*)/g)].map((match) => match[1] ?? '')
-    : [parseUrl(value)?.hostname ?? value]
-  for (const host of hosts) {
-    if (asciiHost(host) === undefined) return 'has an address that cannot be read'
+  for (const host of hostsIn(value)) {
+    if (host === '') return 'has an address that cannot be read'
     if (!isUnder(host, domains)) return `has the domain ${host}, which is not in the list`
   }
   return undefined

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { compileToolTest } from '../../src/policy/tool-condition.ts'
+import { hostsIn } from '../../src/tools/hosts.ts'
 import { Taint } from '../../src/tools/taint.ts'
 import type { ValueTest } from '../../src/tools/tool-policy.ts'
 import { refuseValue, valuesAt } from '../../src/tools/values.ts'
@@ -33,6 +35,66 @@ describe('valuesAt', () => {
     expect(read('items.*.url')).toEqual(['u', 'v'])
     expect(read('deep.*.y')).toEqual([1])
     expect(read('none.x')).toEqual([])
+    expect(read('items.url')).toEqual(['u', 'v'])
+    expect(read('items.1.url')).toEqual(['v'])
+    expect(read('items.9.url')).toEqual([])
+    expect(read('deep.*')).toEqual([{ y: 1 }])
+    expect(read('__proto__.x')).toEqual([])
+  })
+})
+
+describe('hosts in a value', () => {
+  it.each<[string, string[]]>([
+    ['ann@bank.example', ['bank.example']],
+    ['Ann <ann@Bank.Example.>, bob@other.example', ['bank.example', 'other.example']],
+    ['https://bank.example:8443/a?b=c', ['bank.example']],
+    ['bank.example', ['bank.example']],
+    // The host is the first; what stands after the path's @ is not where it goes.
+    ['https://evil.example/@bank.example', ['evil.example', 'bank.example']],
+    ['https://evil.example/?to=ann@bank.example', ['evil.example', 'bank.example']],
+    ['https://bank.example@evil.example/x', ['bank.example', 'evil.example']],
+    ['https:/evil.example/x', ['evil.example']],
+    ['see https://bank.example/a and https://evil.example/b', ['bank.example', 'evil.example']],
+    ['ann@bücher.example', ['xn--bcher-kva.example']],
+    ['ann＠ｂａｎｋ.example', ['bank.example']],
+    ['https://2130706433/', ['127.0.0.1']],
+    ['no address at all', ['']],
+    ['', ['']],
+  ])('%s', (text, hosts) => {
+    expect(hostsIn(text)).toEqual(hosts)
+  })
+
+  /** A list of names, and a list of names with `*.`, as the two write it. */
+  it.each([
+    ['ann@bank.example', true],
+    ['https://www.bank.example/x', true],
+    ['ann@bank.example, bob@evil.example', false],
+    ['https://evil.example/@bank.example', false],
+    ['ann@bank.example.evil.example', false],
+    ['ann@notbank.example', false],
+    ['nobody', false],
+  ])('mean the same to a rule and to a condition: %s', (value, isInside) => {
+    const domains = ['bank.example', '*.bank.example']
+    const reason = refuseValue({ kind: 'domain', domains }, value, new Taint())
+    expect(reason === undefined).toBe(isInside)
+    const condition = compileToolTest({
+      type: 'tool',
+      argument: 'to',
+      domain_not_in: ['bank.example'],
+    })
+    expect(condition('t', { to: value })).toBe(!isInside)
+  })
+
+  it('are found by a condition in disguise, as a bare name, and in every element of a list', () => {
+    const condition = compileToolTest({
+      type: 'tool',
+      argument: 'mails.to',
+      domain_in: ['bücher.example'],
+    })
+    expect(
+      condition('t', { mails: [{ to: 'a@b.example' }, { to: 'xn--bcher-kva.example' }] }),
+    ).toBe(true)
+    expect(condition('t', { mails: [{ to: 'a@b.example' }] })).toBe(false)
   })
 })
 
