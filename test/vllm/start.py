@@ -105,7 +105,7 @@ def ask(started, prompt):
     """What the client receives: the answer's text and its tool calls."""
     body = {"model": started.model, "temperature": 0, "max_tokens": 100}
     body.update({k: prompt[k] for k in ("messages", "tools") if k in prompt})
-    answer = httpx.post(started.url + "/v1/chat/completions", json=body, timeout=120)
+    answer = httpx.post(started.url + "/v1/chat/completions", json=body, timeout=300)
     expect(answer.status_code == 200, f"{answer.status_code} {answer.text[:300]}")
     message = answer.json()["choices"][0]["message"]
     return (message["content"] or "") + json.dumps(message.get("tool_calls") or "")
@@ -115,7 +115,7 @@ def unguarded(started, prompt):
     """The playground's other side: the same engine under a program that bans nothing."""
     body = {"prompt": prompt["messages"][-1]["content"]}
     url, text = started.url + "/playground/api/run", ""
-    with httpx.stream("POST", url, json=body, timeout=120) as answer:
+    with httpx.stream("POST", url, json=body, timeout=300) as answer:
         for line in answer.iter_lines():
             event = json.loads(line[6:]) if line.startswith("data: ") else {}
             if event.get("t") == "text" and event["side"] == "plain":
