@@ -35,6 +35,26 @@ const ROWS: readonly (readonly [record: string, key: string, what: string, unit:
   ['vllm', 'ratio_64', '… 64 requests', ''],
   ['vllm', 'added_apply_us_p50', 'all that the hooks add inside the engine, 64 rows, p50', 'µs'],
   ['vllm', 'sync_ratio_64', '… 64 requests, every row awaited', ''],
+  ['stream', 'added_first_ms_p50', 'sidecar, 32 streams: added to the first frame, p50', 'ms'],
+  ['stream', 'added_first_ms_p99', '… p99', 'ms'],
+  ['stream', 'relay_added_first_ms_p50', '… by a bare relay, same run, p50', 'ms'],
+  ['stream', 'added_chunk_ms_p50', 'sidecar, 32 streams: added to every other frame, p50', 'ms'],
+  ['stream', 'added_chunk_ms_p99', '… p99', 'ms'],
+  ['stream', 'relay_added_chunk_ms_p50', '… by a bare relay, same run, p50', 'ms'],
+  [
+    'stream-others',
+    'portkey_added_first_ratio_p50',
+    "Portkey's gateway / sidecar, added to the first frame, p50",
+    '',
+  ],
+  ['stream-others', 'portkey_added_chunk_ratio_p50', '… added to every other frame, p50', ''],
+  [
+    'stream-others',
+    'litellm_added_first_ratio_p50',
+    'LiteLLM / sidecar, added to the first frame, p50 (LiteLLM is past what it can carry)',
+    '',
+  ],
+  ['stream-others', 'litellm_added_chunk_ratio_p50', '… added to every other frame, p50', ''],
   ['stream', 'guard_cpu_us_per_frame', 'stream plane: CPU time per frame, 403 phrases', 'µs'],
   ['stream', 'streams_per_core', '… streams of 50 frames a second that one core carries', ''],
   ['tools', 'injected', 'injected tool calls tried, end to end', ''],
@@ -44,6 +64,9 @@ const ROWS: readonly (readonly [record: string, key: string, what: string, unit:
   ['engine', 'tokens_per_s_1', 'embedded engine, one request', 'tokens/s'],
   ['engine', 'tokens_per_s_16', 'embedded engine, 16 requests', 'tokens/s'],
 ]
+
+/** Records that are written by a bench of another name. */
+const COMMANDS: Readonly<Record<string, string>> = { 'stream-others': 'stream -- --others' }
 
 function valueOf(record: string, key: string): string | undefined {
   const path = join(RECORDS, `${record}.json`)
@@ -59,7 +82,9 @@ function table(): string {
     const value = valueOf(record, key)
     return value === undefined
       ? []
-      : [`| ${what} | ${value}${unit === '' ? '' : ` ${unit}`} | \`npm run bench:${record}\` |`]
+      : [
+          `| ${what} | ${value}${unit === '' ? '' : ` ${unit}`} | \`npm run bench:${COMMANDS[record] ?? record}\` |`,
+        ]
   })
   return ['| what | measured | by |', '| --- | --- | --- |', ...rows].join('\n')
 }
