@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { format } from 'prettier'
-import { policyJsonSchema } from '../src/policy/json-schema.ts'
+import { policyJsonSchema } from '../src/policy/schema/json-schema.ts'
 
 const out = resolve(import.meta.dirname, '../docs/policy.schema.json')
 const options = { parser: 'json', semi: false, singleQuote: true, printWidth: 100 } as const

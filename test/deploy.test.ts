@@ -5,8 +5,8 @@ import { parse, parseAllDocuments } from 'yaml'
 import { parseBannedTokens } from '../src/config/banned-tokens.ts'
 import { parseDocumentText } from '../src/config/document.ts'
 import { toEffective } from '../src/config/layers.ts'
-import { toSitePolicies } from '../src/main/site-policies.ts'
-import { buildLibrary, requireLibrary } from '../src/policy/library.ts'
+import { toSitePolicies } from '../src/main/site/site-policies.ts'
+import { buildLibrary, requireLibrary } from '../src/policy/files/library.ts'
 import { toRoute } from '../src/proxy/routes.ts'
 
 const ROOT = join(import.meta.dirname, '..')

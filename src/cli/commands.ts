@@ -5,14 +5,14 @@
 import { join } from 'node:path'
 import { GuardError } from '../model/errors.ts'
 import { suggestion } from '../model/nearest.ts'
-import type { Calibration } from '../policy/compile-trigger.ts'
-import { CLASSIFIERS } from '../policy/names.ts'
+import type { Calibration } from '../policy/compile/compile-trigger.ts'
+import { CLASSIFIERS } from '../policy/compile/names.ts'
 import { toLine } from './mistakes.ts'
 
 const MODELS = join(import.meta.dirname, '../../models')
 
 async function calibrationsOf(folder = MODELS): Promise<Calibration> {
-  const { readCalibrations } = await import('../main/calibrations.ts')
+  const { readCalibrations } = await import('../main/site/calibrations.ts')
   return readCalibrations(folder, CLASSIFIERS)
 }
 
@@ -31,7 +31,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   policy: {
     summary: 'check, test, explain, diff, compile and start policies',
     load: async () => {
-      const { runPolicy } = await import('../policy/cli.ts')
+      const { runPolicy } = await import('../policy/command/cli.ts')
       return (argv) => runPolicy(argv, calibrationsOf)
     },
   },

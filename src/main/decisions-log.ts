@@ -16,7 +16,7 @@ import type { NoticeCounts } from '../audit/notify-http.ts'
 import type { Config } from '../config/schema.ts'
 import type { GuardEvent } from '../model/event.ts'
 import type { Log } from '../telemetry/log.ts'
-import { readDocument } from './site-document.ts'
+import { readDocument } from './site/site-document.ts'
 
 export type EvidenceCounts = { readonly droppedRecords: number; readonly notices: NoticeCounts }
 

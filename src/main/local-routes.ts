@@ -16,10 +16,10 @@ import type { Mistake } from '../playground/http.ts'
 import { PRESETS } from '../playground/presets.ts'
 import { createAsk } from './playground-ask.ts'
 import type { AskParts } from './playground-ask.ts'
-import type { ApprovalDesk } from './approval-desk.ts'
-import type { PolicyStore, Reload } from './policy-store.ts'
+import type { ApprovalDesk } from './answers/approval-desk.ts'
+import type { PolicyStore, Reload } from './site/policy-store.ts'
 import type { ServingPlane } from './serving-plane.ts'
-import type { TenantsStore } from './tenants-store.ts'
+import type { TenantsStore } from './tenants/tenants-store.ts'
 
 export type LocalParts = AskParts & {
   readonly effective: EffectiveConfig

@@ -11,12 +11,12 @@ import type { ByteTransform } from '../proxy/frames.ts'
 import { toEngineBody } from '../proxy/identity.ts'
 import type { AdmissionRequest } from '../proxy/parts.ts'
 import type { Upstream } from '../proxy/upstream-http.ts'
-import type { EngineClient } from './ask-http.ts'
-import { createInspector } from './inspector.ts'
-import type { InspectorParts } from './inspector.ts'
+import type { EngineClient } from './answers/ask-http.ts'
+import { createInspector } from './answers/inspector.ts'
+import type { InspectorParts } from './answers/inspector.ts'
 import type { ServingPlane } from './serving-plane.ts'
-import type { Tenancy } from './tenancy.ts'
-import { UNGUARDED_POLICY } from './unguarded.ts'
+import type { Tenancy } from './tenants/tenancy.ts'
+import { UNGUARDED_POLICY } from './site/unguarded.ts'
 
 export type AskParts = {
   readonly serving: ServingPlane

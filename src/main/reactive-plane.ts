@@ -1,10 +1,10 @@
 /** Proxy mode: an upstream that knows nothing of us. Nothing is masked; the stream is all there is. */
 import { createCounters } from '../session/counters.ts'
 import { createMetrics } from '../telemetry/prometheus.ts'
-import { createInspector } from './inspector.ts'
+import { createInspector } from './answers/inspector.ts'
 import type { PlaneParts, ServingPlane } from './serving-plane.ts'
 import { inForce } from './readiness.ts'
-import { capTokens } from './tenancy.ts'
+import { capTokens } from './tenants/tenancy.ts'
 import { readVersion } from './version-file.ts'
 
 type Parts = Pick<

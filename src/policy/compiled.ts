@@ -8,9 +8,9 @@ import type { SafeWords, TokenSet } from '../model/directive.ts'
 import type { Mode, Phase, RequestContext } from '../model/finding.ts'
 import type { SamplingParameters } from '../model/step.ts'
 import type { AdaptPlan } from '../decoding/plan.ts'
-import type { LinearPattern } from './linear.ts'
-import type { ActionDocument } from './schema-actions.ts'
-import type { ContextLeaf, ContextTrigger, ToolTrigger } from './schema-triggers.ts'
+import type { LinearPattern } from './compile/linear.ts'
+import type { ActionDocument } from './schema/schema-actions.ts'
+import type { ContextLeaf, ContextTrigger, ToolTrigger } from './schema/schema-triggers.ts'
 import type { ToolPolicy } from '../tools/tool-policy.ts'
 
 /** Of rules that name none, and of what acts beside rules. */

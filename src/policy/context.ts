@@ -1,7 +1,7 @@
 /** Conditions on the request itself: typed fields, compared once compiled without any parsing. */
 import { suggestion } from '../model/nearest.ts'
-import { CONTEXT_FIELDS } from './schema-triggers.ts'
-import type { ContextLeaf, ContextTrigger } from './schema-triggers.ts'
+import { CONTEXT_FIELDS } from './schema/schema-triggers.ts'
+import type { ContextLeaf, ContextTrigger } from './schema/schema-triggers.ts'
 import type { DecideContext } from './compiled.ts'
 
 type Value = string | number | boolean | undefined

@@ -3,7 +3,7 @@ import { hostsIn } from '../tools/hosts.ts'
 import { refusePath } from '../tools/paths.ts'
 import { isUnder } from '../tools/url.ts'
 import { valuesAt } from '../tools/values.ts'
-import type { ToolTrigger } from './schema-triggers.ts'
+import type { ToolTrigger } from './schema/schema-triggers.ts'
 
 /** A listed domain is itself and every name under it; what cannot be read is in no list. */
 const isWithin = (host: string, listed: readonly string[]): boolean =>

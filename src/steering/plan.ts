@@ -7,8 +7,8 @@
  * turned into another call that nobody asked for.
  */
 import type { CompiledPolicy, CompiledRule, DecideContext } from '../policy/compiled.ts'
-import { decide } from '../policy/decide.ts'
-import { lower } from '../policy/mode.ts'
+import { decide } from '../policy/decide/decide.ts'
+import { lower } from '../policy/decide/mode.ts'
 import { refuseName } from '../tools/decide.ts'
 import type { ToolContext } from '../tools/decide.ts'
 import type { ToolRule, ValueTest } from '../tools/tool-policy.ts'

@@ -8,7 +8,7 @@
 import type { ProgramState } from '../../src/model/engine.ts'
 import { performance } from 'node:perf_hooks'
 import { Guard } from '../../src/guard.ts'
-import { createProgramKit } from '../../src/main/program-kit.ts'
+import { createProgramKit } from '../../src/main/rows/program-kit.ts'
 import type { Ban } from '../../src/model/ban.ts'
 import type { Step } from '../../src/model/step.ts'
 import type { LoadedProgram } from '../../src/programs/program-book.ts'

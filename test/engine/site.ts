@@ -8,7 +8,7 @@ import { createEngine, ROWS } from '../../src/engine/assemble.ts'
 import { StepClient } from '../../src/engine/client-grpc.ts'
 import { createHttpServer } from '../../src/engine/http.ts'
 import { startSidecar, type Sidecar } from '../../src/main.ts'
-import { createProgramKit } from '../../src/main/program-kit.ts'
+import { createProgramKit } from '../../src/main/rows/program-kit.ts'
 
 export const MODEL = join(import.meta.dirname, '../../models/demo-lm')
 

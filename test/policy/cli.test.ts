@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { runPolicy } from '../../src/policy/cli.ts'
+import { runPolicy } from '../../src/policy/command/cli.ts'
 
 const GOOD = `name: p
 rules:

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Finding } from '../../src/model/finding.ts'
-import { decide } from '../../src/policy/decide.ts'
+import { decide } from '../../src/policy/decide/decide.ts'
 import { context, data, match, policyOf, verdict } from './findings.ts'
 import { SAMPLING } from '../step/fakes.ts'
 

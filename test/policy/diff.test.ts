@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { CompiledPolicy } from '../../src/policy/compiled.ts'
-import { diffPolicies } from '../../src/policy/diff.ts'
-import type { Change, Direction } from '../../src/policy/diff.ts'
-import { loadPolicies, readPolicyFiles } from '../../src/policy/file.ts'
-import { buildLibrary, requireLibrary, requirePolicy } from '../../src/policy/library.ts'
+import { diffPolicies } from '../../src/policy/diff/diff.ts'
+import type { Change, Direction } from '../../src/policy/diff/diff.ts'
+import { loadPolicies, readPolicyFiles } from '../../src/policy/files/file.ts'
+import { buildLibrary, requireLibrary, requirePolicy } from '../../src/policy/files/library.ts'
 import { NOW, policyOf } from './findings.ts'
 
 const POLICIES = resolve(import.meta.dirname, '../../policies')

@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Finding } from '../../src/model/finding.ts'
-import { compilePolicy } from '../../src/policy/compile.ts'
-import type { CompileOptions } from '../../src/policy/compile.ts'
+import { compilePolicy } from '../../src/policy/compile/compile.ts'
+import type { CompileOptions } from '../../src/policy/compile/compile.ts'
 import type { CompiledPolicy, DecideContext } from '../../src/policy/compiled.ts'
-import { readPolicy } from '../../src/policy/document.ts'
-import { refuseErrors, showProblem } from '../../src/policy/problem.ts'
+import { readPolicy } from '../../src/policy/read/document.ts'
+import { refuseErrors, showProblem } from '../../src/policy/read/problem.ts'
 
 export const NOW = Date.parse('2026-01-01T00:00:00Z')
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { data } from './findings.ts'
 import { fuzzPolicies } from './fuzz.ts'
 import { HOSTILE } from './hostile.ts'
-import { buildLibrary } from '../../src/policy/library.ts'
+import { buildLibrary } from '../../src/policy/files/library.ts'
 
 const small = data('small.yaml')
 

@@ -1,6 +1,6 @@
 /** Policies broken in every way that YAML and people know; seeded, so that a failure can be repeated. */
-import { compilePolicy } from '../../src/policy/compile.ts'
-import { readPolicy } from '../../src/policy/document.ts'
+import { compilePolicy } from '../../src/policy/compile/compile.ts'
+import { readPolicy } from '../../src/policy/read/document.ts'
 import { NOW } from './findings.ts'
 import { HOSTILE } from './hostile.ts'
 

@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import Ajv2020 from 'ajv/dist/2020.js'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { readPolicyFiles } from '../../src/policy/file.ts'
-import { policyJsonSchema } from '../../src/policy/json-schema.ts'
+import { readPolicyFiles } from '../../src/policy/files/file.ts'
+import { policyJsonSchema } from '../../src/policy/schema/json-schema.ts'
 import { data } from './findings.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')

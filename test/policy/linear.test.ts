@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { compileLinear, LinearScanner, scanLinear } from '../../src/policy/linear.ts'
-import { parseRegex } from '../../src/policy/regex.ts'
+import { compileLinear, LinearScanner, scanLinear } from '../../src/policy/compile/linear.ts'
+import { parseRegex } from '../../src/policy/compile/regex.ts'
 
 const compile = (source: string, isFolded = false) =>
   compileLinear('p', source, parseRegex(source), isFolded)

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { decide } from '../../src/policy/decide.ts'
-import { contextFor } from '../../src/policy/explain.ts'
-import { loadPolicies } from '../../src/policy/file.ts'
-import { runPolicyTests } from '../../src/policy/run-tests.ts'
-import { scanText } from '../../src/policy/scan.ts'
+import { decide } from '../../src/policy/decide/decide.ts'
+import { contextFor } from '../../src/policy/command/explain.ts'
+import { loadPolicies } from '../../src/policy/files/file.ts'
+import { runPolicyTests } from '../../src/policy/command/run-tests.ts'
+import { scanText } from '../../src/policy/decide/scan.ts'
 import { benignSets, hasBenign } from './benign.ts'
 
 const library = loadPolicies(resolve(import.meta.dirname, '../../policies'))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { decide } from '../../src/policy/decide.ts'
-import { ChannelDecider } from '../../src/policy/channel.ts'
-import { RiskTracker } from '../../src/policy/risk.ts'
+import { decide } from '../../src/policy/decide/decide.ts'
+import { ChannelDecider } from '../../src/policy/decide/channel.ts'
+import { RiskTracker } from '../../src/policy/decide/risk.ts'
 import { context, match, policyOf } from './findings.ts'
 
 const adaptive = `name: p

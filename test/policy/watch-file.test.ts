@@ -11,9 +11,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
-import { loadPolicies, readPolicyFiles } from '../../src/policy/file.ts'
-import { watchPolicies } from '../../src/policy/watch-file.ts'
-import type { PolicyChange, PolicyWatch, WatchOptions } from '../../src/policy/watch-file.ts'
+import { loadPolicies, readPolicyFiles } from '../../src/policy/files/file.ts'
+import { watchPolicies } from '../../src/policy/files/watch-file.ts'
+import type { PolicyChange, PolicyWatch, WatchOptions } from '../../src/policy/files/watch-file.ts'
 
 const body = (phrase: string): string => `name: p
 rules:

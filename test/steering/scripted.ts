@@ -1,10 +1,10 @@
 /** A scripted model, a real session and a real watcher: it says what it prefers as far as it may. */
 import { expect } from 'vitest'
 import { ToolWatcher } from '../../src/steering/watcher.ts'
-import { toolSite } from '../../src/main/tool-site.ts'
+import { toolSite } from '../../src/main/site/tool-site.ts'
 import type { TokenSet } from '../../src/model/directive.ts'
 import type { Steer } from '../../src/session/row.ts'
-import { buildLibrary, requireLibrary } from '../../src/policy/library.ts'
+import { buildLibrary, requireLibrary } from '../../src/policy/files/library.ts'
 import { Session } from '../../src/session/session.ts'
 import { createTokenLookup } from '../../src/programs/token-lookup.ts'
 import { Taint } from '../../src/tools/taint.ts'

@@ -1,6 +1,6 @@
 /** A whole step plane whose programs are compiled the obvious way; for tests. */
-import { createStepPlane } from '../../src/main/step-plane.ts'
-import type { StepPlane, StepPlaneParts, StepPolicy } from '../../src/main/step-plane.ts'
+import { createStepPlane } from '../../src/main/rows/step-plane.ts'
+import type { StepPlane, StepPlaneParts, StepPolicy } from '../../src/main/rows/step-plane.ts'
 import type { Ban } from '../../src/model/ban.ts'
 import type { EngineInfo } from '../../src/model/engine.ts'
 import { GuardError } from '../../src/model/errors.ts'

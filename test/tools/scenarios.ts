@@ -2,8 +2,8 @@
  * Agent scenarios: a user's wish, the honest calls that fulfil it, content of strangers that carries an
  * injection, and the calls that a fooled model makes. Generated from a seed; nothing is classified.
  */
-import { compileTools } from '../../src/policy/compile-tools.ts'
-import { toolsSection } from '../../src/policy/schema-tools.ts'
+import { compileTools } from '../../src/policy/compile/compile-tools.ts'
+import { toolsSection } from '../../src/policy/schema/schema-tools.ts'
 import type { ToolPolicy } from '../../src/tools/tool-policy.ts'
 
 export type ScenarioCall = {

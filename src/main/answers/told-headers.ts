@@ -1,0 +1,41 @@
+/**
+ * What the client is told beside the answer: under which policy it was made, and what was done to it. Of
+ * rules that only watch nothing is told, and never a text.
+ */
+import type { RuleFiring } from '../../model/decision.ts'
+import type { Admission } from '../../proxy/parts.ts'
+import type { GuardTransform } from '../../stream/transform.ts'
+import type { SitePolicy } from '../site/site-policies.ts'
+
+type Admit = Extract<Admission, { kind: 'admit' }>
+type Told = Pick<Admit, 'headers' | 'transform' | 'report'>
+
+const REVISION_DIGITS = 16
+const MAX_CHARS = 1_024
+
+export function told(
+  policy: SitePolicy,
+  ingress: readonly RuleFiring[],
+  guard: ((answer: Parameters<NonNullable<Admit['transform']>>[0]) => GuardTransform) | undefined,
+): Told {
+  let open: GuardTransform | undefined
+  const headers = {
+    'x-checkstream-policy': encodeURIComponent(policy.name),
+    'x-checkstream-revision': policy.digest.slice(0, REVISION_DIGITS),
+  }
+  const report = (): Readonly<Record<string, string>> => {
+    const answered = open?.decisions.flatMap((decision) => decision.firings) ?? []
+    return { 'x-checkstream-decisions': decisionsOf([...ingress, ...answered]) }
+  }
+  if (guard === undefined) return { headers, report }
+  return { headers, report, transform: (answer) => (open = guard(answer)) }
+}
+
+/** `rule=action` pairs, each once, `none` when nothing was done. */
+function decisionsOf(firings: readonly RuleFiring[]): string {
+  const acted = firings.filter((firing) => firing.mode === 'enforce')
+  const pairs = acted.map(({ rule, action }) => `${encodeURIComponent(rule)}=${action}`)
+  const text = [...new Set(pairs)].join(', ')
+  if (text === '') return 'none'
+  return text.length <= MAX_CHARS ? text : `${text.slice(0, text.lastIndexOf(',', MAX_CHARS))}, ...`
+}

@@ -1,0 +1,19 @@
+/** A YAML file of the site beside the configuration: read, checked, and told with the place of a mistake. */
+import type { z } from 'zod'
+import { parseDocumentText } from '../../config/document.ts'
+import type { SourceDocument } from '../../config/document.ts'
+import { GuardError } from '../../model/errors.ts'
+
+export function readDocument<S extends z.ZodType>(
+  text: string,
+  file: string,
+  schema: S,
+): { readonly data: z.output<S>; readonly document: SourceDocument } {
+  const document = parseDocumentText(text, file)
+  const result = schema.safeParse(document.data)
+  if (result.success) return { data: result.data, document }
+  const issue = result.error.issues[0]
+  const path = issue?.path ?? []
+  const what = `${path.join('.')}: ${issue?.message ?? 'invalid'}`
+  throw new GuardError('config_invalid', `${file}:${document.placeOf(path)} ${what}`)
+}

@@ -1,0 +1,60 @@
+/** What a site has on its disk: policies and banned texts, as the configuration names them. */
+import { loadBannedTokens } from '../../config/file.ts'
+import type { EffectiveConfig } from '../../config/layers.ts'
+import { GuardError } from '../../model/errors.ts'
+import { CLASSIFIERS, PII, PROBE, classifierName } from '../../policy/compile/names.ts'
+import { readCalibrations } from './calibrations.ts'
+import { MODELS } from '../scores/scorers.ts'
+import { readPolicyFiles } from '../../policy/files/file.ts'
+import type { PolicyFile } from '../../policy/files/library.ts'
+import type { SiteSettings } from './site-policies.ts'
+
+/** A missing default folder means no policies; a missing named one is a mistake. */
+export function readSitePolicies({ config, origins }: EffectiveConfig): readonly PolicyFile[] {
+  try {
+    return readPolicyFiles(config.policies.path)
+  } catch (error) {
+    const isDefault = origins.get('policies.path')?.kind === 'default'
+    const code = (error as GuardError).cause as NodeJS.ErrnoException | undefined
+    if (isDefault && code?.code === 'ENOENT') return []
+    throw GuardError.from(error, 'policy_invalid')
+  }
+}
+
+const NO_PROBE =
+  'classifiers.embedding_mode: no probe is fitted (classifiers.probe), so its text is judged instead'
+
+export function readSiteSettings(
+  effective: EffectiveConfig,
+  known: Pick<SiteSettings, 'destinations' | 'isLowering'>,
+): {
+  readonly settings: SiteSettings
+  /** Token ids of `banned_tokens_file`. */
+  readonly bannedTokens: readonly number[]
+  readonly warnings: readonly string[]
+} {
+  const { config } = effective
+  const { preventive } = config.guardrails
+  const { bans, tokenIds, warnings } = loadBannedTokens(effective)
+  const names = config.classifiers.models.map((model) =>
+    classifierName(typeof model === 'string' ? model : model.name),
+  )
+  const { enabled, risk_threshold, safe_mode } = preventive.adaptive_decoding
+  const scored = names.filter((name) => name !== PII)
+  const settings: SiteSettings = {
+    ...known,
+    bans,
+    isMasking: preventive.enabled && preventive.logit_masking.enabled,
+    onFailure: config.vllm.on_failure,
+    standard: config.policies.default,
+    adaptive:
+      preventive.enabled && enabled
+        ? { risk_threshold, safe_mode, classifiers: scored }
+        : undefined,
+    classifiers: [...new Set([...CLASSIFIERS, PROBE, ...names])],
+    calibration: scored.length === 0 ? {} : readCalibrations(MODELS, scored),
+  }
+  const { embedding_mode, probe } = config.classifiers
+  const told = embedding_mode && probe === '' ? [...warnings, NO_PROBE] : warnings
+  return { settings, bannedTokens: settings.isMasking ? tokenIds : [], warnings: told }
+}

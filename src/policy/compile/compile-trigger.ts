@@ -1,0 +1,296 @@
+/** Triggers of a document → leaves that findings satisfy, and a formula over them. */
+import { suggestion } from '../../model/nearest.ts'
+import type { Fold } from '../../model/ban.ts'
+import { FOLDS } from '../../model/ban.ts'
+import { PHASES } from '../../model/finding.ts'
+import type { Phase } from '../../model/finding.ts'
+import { compileLeaf } from '../context.ts'
+import type { DecideContext, Formula, Leaf } from '../compiled.ts'
+import { classifierName, PII, TAGGED } from './names.ts'
+import type {
+  ClassifierTrigger,
+  KeywordsTrigger,
+  PatternTrigger,
+  Trigger,
+} from '../schema/schema-triggers.ts'
+import { sorted, STANDARD_FOLDS, TooMuch } from './texts.ts'
+import type { Matching, Texts } from './texts.ts'
+import { compileToolTest } from '../tool-condition.ts'
+
+/** What the calibrations of the models know, by classifier: thresholds and the rates they hold. */
+export type Calibration = Readonly<
+  Record<
+    string,
+    readonly {
+      /** Name of the model whose scores these are. */
+      readonly model: string
+      readonly label: string
+      readonly points: readonly { readonly rate: number; readonly threshold: number }[]
+    }[]
+  >
+>
+
+/**
+ * The lowest known threshold that holds the rate; of several models that may answer, the highest of
+ * theirs, so that the rate holds whichever does. undefined when one of them knows none.
+ */
+export function thresholdAt(
+  calibration: Calibration,
+  classifier: string,
+  label: string | undefined,
+  rate: number,
+): { readonly threshold: number; readonly source: string } | undefined {
+  const heads = (calibration[classifier] ?? []).filter(
+    (head) => label === undefined || head.label === label || label === classifier,
+  )
+  const found = heads.map(({ points }) =>
+    points
+      .filter((point) => point.rate <= rate)
+      .toSorted((a, b) => b.rate - a.rate)
+      .at(0),
+  )
+  const thresholds = found.flatMap((point) => (point === undefined ? [] : [point.threshold]))
+  if (thresholds.length === 0 || thresholds.length < heads.length) return undefined
+  const source = heads.map(({ model }) => model).join(', ')
+  return { threshold: Math.max(...thresholds), source: `calibration of ${source}` }
+}
+
+/** What is said of a rule while it is compiled, at a path below it. */
+export type Say = (
+  severity: 'error' | 'warning',
+  code: 'pattern' | 'unknown-name' | 'never-fires' | 'threshold' | 'ban' | 'phase' | 'schema',
+  path: readonly (string | number)[],
+  message: string,
+) => void
+
+export type TriggerParts = {
+  readonly texts: Texts
+  readonly leaves: Leaf[]
+  readonly lists: Readonly<Record<string, readonly string[]>>
+  /** undefined: any classifier is believed to exist. */
+  readonly classifiers: ReadonlySet<string> | undefined
+  readonly calibration: Calibration | undefined
+  readonly rule: string
+  readonly defaultFolds: 'all' | readonly Fold[] | undefined
+  readonly place: string
+  readonly say: Say
+}
+
+type Folding = {
+  readonly match?: 'word' | 'substring' | undefined
+  readonly folds?: 'all' | readonly Fold[] | undefined
+  readonly case_insensitive?: boolean | undefined
+}
+
+export function matchingOf(parts: TriggerParts, how: Folding, usual: readonly Fold[]): Matching {
+  const written = how.folds ?? parts.defaultFolds ?? usual
+  const folds: readonly Fold[] = written === 'all' ? FOLDS : written
+  const withCase = how.case_insensitive === true ? [...folds, 'case' as const] : folds
+  const all = how.case_insensitive === false ? withCase.filter((fold) => fold !== 'case') : withCase
+  return { match: how.match, folds: sorted(all), pending: 'allow', place: parts.place }
+}
+
+export function compileTrigger(
+  parts: TriggerParts,
+  trigger: Trigger,
+  path: readonly (string | number)[],
+): Formula {
+  const each = (triggers: readonly Trigger[]): readonly Formula[] =>
+    triggers.map((t, i) => compileTrigger(parts, t, [...path, 'triggers', i]))
+  switch (trigger.type) {
+    case 'pattern':
+      return compilePattern(parts, trigger, path)
+    case 'keywords':
+      return compileKeywords(parts, trigger, path)
+    case 'classifier':
+      return compileClassifier(parts, trigger, path)
+    case 'pii': {
+      const types = trigger.types === undefined ? undefined : new Set(trigger.types)
+      return withTagger(parts, leaf(parts, { kind: 'pii', types, min: trigger.confidence }), {
+        types,
+        min: trigger.confidence,
+      })
+    }
+    case 'tool':
+      return leaf(parts, { kind: 'tool', test: compileToolTest(trigger), trigger })
+    case 'context': {
+      const refuse = (message: string): void => parts.say('error', 'never-fires', path, message)
+      const test = compileLeaf(trigger, refuse)
+      return trigger.field === 'phase'
+        ? {
+            op: 'context',
+            test,
+            written: trigger,
+            phases: PHASES.filter((phase) => test(asIn(phase))),
+          }
+        : { op: 'context', test, written: trigger }
+    }
+    case 'composite':
+      return { op: trigger.operator === 'or' ? 'any' : 'all', of: each(trigger.triggers) }
+    case 'any':
+    case 'all':
+      return { op: trigger.type, of: each(trigger.triggers) }
+    case 'not':
+      return { op: 'not', of: compileTrigger(parts, trigger.trigger, [...path, 'trigger']) }
+    case 'count':
+      return compileCount(parts, trigger, path)
+  }
+}
+
+/** Names and addresses are found by a model: asking for them by name is asking it. */
+function withTagger(
+  parts: TriggerParts,
+  found: Formula,
+  { types, min }: { readonly types: ReadonlySet<string> | undefined; readonly min: number },
+): Formula {
+  const labels = TAGGED.filter((type) => types?.has(type))
+  if (labels.length === 0) return found
+  const asked = labels.map((label) =>
+    leaf(parts, { kind: 'verdict', model: PII, label, min, max: 1, source: 'policy' }),
+  )
+  return { op: 'any', of: [found, ...asked] }
+}
+
+function compileCount(
+  parts: TriggerParts,
+  trigger: Extract<Trigger, { type: 'count' }>,
+  path: readonly (string | number)[],
+): Formula {
+  const { at_least: atLeast, within_tokens: withinTokens, of: window } = trigger
+  const first = parts.leaves.length
+  const of = compileTrigger(parts, trigger.trigger, [...path, 'trigger'])
+  const counted = parts.leaves.slice(first)
+  const never = (message: string): void => parts.say('error', 'never-fires', path, message)
+  if (counted.length === 0) never('count: its trigger finds nothing that could be counted')
+  if (window !== undefined && window < atLeast) {
+    never(`count: at least ${atLeast} of ${window} never holds`)
+  }
+  if (window !== undefined && !counted.some(({ kind }) => kind === 'verdict')) {
+    never('count: of counts the last judgements of a classifier, and the trigger asks none')
+  }
+  return { op: 'count', of, atLeast, withinTokens, window }
+}
+
+/** A request of which nothing is known but its phase. */
+const asIn = (phase: Phase): DecideContext => ({
+  requestId: '',
+  tenant: '',
+  user: '',
+  model: '',
+  phase,
+  position: 0,
+  parameters: {},
+})
+
+function leaf(parts: TriggerParts, made: Leaf): Formula {
+  return { op: 'leaf', leaf: parts.leaves.push(made) - 1 }
+}
+
+function compilePattern(
+  parts: TriggerParts,
+  trigger: PatternTrigger,
+  path: readonly (string | number)[],
+): Formula {
+  // An expression says exactly what it wants: no folds unless asked for, as in CheckStream's files.
+  const how = matchingOf(parts, trigger, [])
+  try {
+    const bans = parts.texts.pattern(parts.rule, trigger.pattern, how)
+    return leaf(parts, { kind: 'match', bans })
+  } catch (error) {
+    if (error instanceof TooMuch) throw error
+    const message = `pattern: ${error instanceof Error ? error.message : String(error)}`
+    parts.say('error', 'pattern', [...path, 'pattern'], message)
+    return { op: 'any', of: [] }
+  }
+}
+
+function compileKeywords(
+  parts: TriggerParts,
+  trigger: KeywordsTrigger,
+  path: readonly (string | number)[],
+): Formula {
+  const how = matchingOf(parts, trigger, STANDARD_FOLDS)
+  const any = [...(trigger.any ?? []), ...listOf(parts, trigger.list, path)]
+  const of: Formula[] = []
+  if (any.length > 0) {
+    const bans = any.flatMap((phrase) => parts.texts.phrase(parts.rule, phrase, how))
+    of.push(leaf(parts, { kind: 'match', bans }))
+  }
+  for (const phrase of trigger.all ?? []) {
+    const bans = parts.texts.phrase(parts.rule, phrase, how)
+    of.push(leaf(parts, { kind: 'match', bans }))
+  }
+  if (of.length === 0) {
+    parts.say('error', 'never-fires', path, 'keywords: needs any, all or list with at least one')
+  }
+  return of.length === 1 ? (of[0] ?? { op: 'any', of: [] }) : { op: 'all', of }
+}
+
+export function listOf(
+  parts: TriggerParts,
+  list: string | undefined,
+  path: readonly (string | number)[],
+): readonly string[] {
+  if (list === undefined) return []
+  const found = Object.hasOwn(parts.lists, list) ? parts.lists[list] : undefined
+  if (found !== undefined) return found
+  const message = `no list is called ${list}${suggestion(list, Object.keys(parts.lists))}`
+  parts.say('error', 'unknown-name', [...path, 'list'], message)
+  return []
+}
+
+function compileClassifier(
+  parts: TriggerParts,
+  trigger: ClassifierTrigger,
+  path: readonly (string | number)[],
+): Formula {
+  const model = classifierName(trigger.classifier)
+  if (parts.classifiers?.has(model) === false) {
+    const hint = suggestion(trigger.classifier, parts.classifiers)
+    const message = `no classifier is called ${trigger.classifier}${hint}: this condition never holds`
+    parts.say('warning', 'never-fires', [...path, 'classifier'], message)
+  }
+  const { min, source } = thresholdOf(parts, trigger, model, path)
+  const max = trigger.max ?? 1
+  if (min > max) {
+    const message = `classifier: at least ${min} and at most ${max} never holds`
+    parts.say('error', 'never-fires', path, message)
+  }
+  const verdict: Formula = leaf(parts, {
+    kind: 'verdict',
+    model,
+    label: trigger.label,
+    min,
+    max,
+    source,
+    rate: trigger.false_positive_rate,
+  })
+  if (model !== PII) return verdict
+  const types = trigger.label === undefined ? undefined : new Set([trigger.label])
+  return { op: 'any', of: [verdict, leaf(parts, { kind: 'pii', types, min })] }
+}
+
+function thresholdOf(
+  parts: TriggerParts,
+  trigger: ClassifierTrigger,
+  model: string,
+  path: readonly (string | number)[],
+): { readonly min: number; readonly source: string } {
+  const written = trigger.threshold ?? trigger.min
+  const rate = trigger.false_positive_rate
+  if (rate !== undefined) {
+    const known = parts.calibration
+    const found = known === undefined ? undefined : thresholdAt(known, model, trigger.label, rate)
+    if (found !== undefined) return { min: found.threshold, source: found.source }
+    if (written !== undefined) return { min: written, source: 'policy' }
+    const message = `no calibration of ${model} gives a threshold for a rate of ${rate}: state a threshold to fall back on`
+    const severity = parts.calibration === undefined ? 'warning' : 'error'
+    parts.say(severity, 'threshold', [...path, 'false_positive_rate'], message)
+    return { min: 1, source: 'uncalibrated' }
+  }
+  if (written === undefined && trigger.max === undefined) {
+    const message = 'classifier: needs threshold, min, max or false_positive_rate'
+    parts.say('error', 'threshold', path, message)
+  }
+  return { min: written ?? 0, source: 'policy' }
+}
