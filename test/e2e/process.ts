@@ -28,12 +28,12 @@ export function ensureBuilt(): void {
   if (status !== 0) throw new Error('the build failed; its message is above')
 }
 
-/** `checkstream NAME …` from dist as it is deployed, with more `node` flags before it. */
+/** `checkstream NAME …` from dist with `node` flags before it. */
 export function startBinary(
   args: readonly string[],
   { node = [] }: { readonly node?: readonly string[] } = {},
 ): ChildProcess {
-  return spawn(process.execPath, ['--max-semi-space-size=32', ...node, 'dist/cli.js', ...args], {
+  return spawn(process.execPath, [...node, 'dist/cli.js', ...args], {
     cwd: repository,
     stdio: ['ignore', 'ignore', 'inherit'],
   })
