@@ -263,13 +263,7 @@ async function main() {
   let failure
   try {
     const config = writeConfig(folder, chosen)
-    processes.start('sidecar', process.execPath, [
-      '--max-semi-space-size=32',
-      CLI,
-      'serve',
-      '--config',
-      config,
-    ])
+    processes.start('sidecar', process.execPath, [CLI, 'serve', '--config', config])
     startEngine(processes, folder, plan)
     const isVllm = plan.python !== undefined
     if (isVllm) console.log(`Starting vLLM with ${plan.model} …`)
