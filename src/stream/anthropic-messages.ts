@@ -23,6 +23,8 @@ const DELTAS: Readonly<Record<string, readonly [string, Piece['field']]>> = {
   thinking_delta: ['thinking', 'reasoning'],
   input_json_delta: ['partial_json', 'arguments'],
 }
+/** A delta of a type to come: a client that does not look at types would show its text. */
+const UNKNOWN_DELTA: readonly [string, Piece['field']] = ['text', 'content']
 
 export function createAnthropicMessages(): Dialect {
   let openBlock: { index: number; type: string } | undefined
@@ -122,7 +124,7 @@ function readEvent(json: JsonObject): FrameView {
   }
   if (json['type'] === 'content_block_delta' && isObject(json['delta'])) {
     const part = json['delta']
-    const [member, field] = DELTAS[text(part['type']) ?? ''] ?? ['', 'content']
+    const [member, field] = DELTAS[text(part['type']) ?? ''] ?? UNKNOWN_DELTA
     const more = text(part[member])
     if (more === undefined) return view
     const calls = field === 'arguments' ? [{ key, choice: 0, path: ['delta'] }] : []

@@ -62,6 +62,7 @@ type Found = readonly [Channel, readonly Finding[]]
 /** Templates kept, and made at most, in one response. */
 const MAX_TEMPLATES = 4
 const MAX_TEMPLATES_MADE = 16
+const COLON = 0x3a
 
 export function createStreamGuard(options: StreamOptions): StreamGuard {
   return new Guard(options)
@@ -194,16 +195,16 @@ class Guard implements StreamGuard {
 
   #accept(frame: SseFrame): void {
     const data = frame.data
-    if (data === undefined) {
+    if (data === undefined && frame.raw[0] === COLON) {
       // Comments keep connections alive: they pass what waits.
       this.#out.push(frame.raw)
       return
     }
-    if (data === '[DONE]' || data === '') return this.#outbox.add({ kind: 'passing', frame })
+    if (data === undefined || data === '[DONE]' || data === '') return this.#pass(frame)
     if (this.#acceptAlike(frame, data)) return
     const json = parse(data)
     if (json === undefined) {
-      if (this.#options.onMalformed === 'open') this.#outbox.add({ kind: 'passing', frame })
+      if (this.#options.onMalformed === 'open') this.#pass(frame)
       else this.#fail('the upstream sent a frame that is not JSON')
       return
     }
@@ -214,6 +215,12 @@ class Guard implements StreamGuard {
     const dropped = new Set(view.choices.filter((choice) => this.#choices.isStopped(choice)))
     this.#read({ frame, json, view, dropped })
     this.#unlearned = { data, json, view }
+  }
+
+  /** A frame without text goes when what came before it has gone. */
+  #pass(frame: SseFrame): void {
+    this.#outbox.add({ kind: 'passing', frame })
+    this.#flush()
   }
 
   /**
