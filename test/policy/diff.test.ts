@@ -153,11 +153,11 @@ describe('the diff of shipped packs', () => {
     ],
     [
       'demo',
-      'types: [card, iban], confidence: 0.6',
-      'types: [card, us_ssn, iban], confidence: 0.5',
+      'types: [iban], confidence: 0.6',
+      'types: [us_ssn, iban], confidence: 0.5',
       [
-        '!stricter threshold card-numbers: pii ≥ 0.6 → ≥ 0.5',
-        '!stricter condition changed card-numbers: pii types +us_ssn',
+        '!stricter threshold account-numbers: pii ≥ 0.6 → ≥ 0.5',
+        '!stricter condition changed account-numbers: pii types +us_ssn',
       ],
     ],
     [
