@@ -1,7 +1,7 @@
 /** Findings and contexts as tests state them. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { Finding } from '../../src/model/finding.ts'
+import type { Finding, Phase } from '../../src/model/finding.ts'
 import { compilePolicy } from '../../src/policy/compile/compile.ts'
 import type { CompileOptions } from '../../src/policy/compile/compile.ts'
 import type { CompiledPolicy, DecideContext } from '../../src/policy/compiled.ts'
@@ -19,6 +19,17 @@ export const context: DecideContext = {
   position: 10,
   parameters: {},
 }
+
+/** Of an ordinary request without a tenant or a user, at its beginning. */
+export const contextAt = (phase: Phase): DecideContext => ({
+  requestId: 'r',
+  tenant: '',
+  user: '',
+  model: 'm',
+  phase,
+  position: 0,
+  parameters: {},
+})
 
 export function policyOf(yaml: string, options: Partial<CompileOptions> = {}): CompiledPolicy {
   const { source, problems } = readPolicy(yaml, 'test.yaml')

@@ -12,6 +12,7 @@ import type { ToolFormat } from '../../src/model/tool-format.ts'
 import type { TokenLookup } from '../../src/programs/token-lookup.ts'
 import { tokenBytes } from '../../src/vocabulary/vocabulary.ts'
 import type { Vocabulary } from '../../src/vocabulary/vocabulary.ts'
+import { contextAt } from '../policy/findings.ts'
 import { openedRow } from '../step/fakes.ts'
 
 export type Case = {
@@ -80,15 +81,7 @@ rules:
   ),
 ).combined
 
-const context = {
-  requestId: 'r',
-  tenant: '',
-  user: '',
-  model: 'm',
-  phase: 'tool' as const,
-  position: 0,
-  parameters: {},
-}
+const context = contextAt('tool')
 const facts = () => ({
   tenant: '',
   agent: '',

@@ -8,6 +8,7 @@ import { Judges } from '../../../src/main/scores/judges.ts'
 import { readIngress } from '../../../src/stream/ingress.ts'
 import { Taint } from '../../../src/tools/taint.ts'
 import { buildLibrary, requireLibrary } from '../../../src/policy/files/library.ts'
+import { contextAt } from '../../policy/findings.ts'
 import { vocabulary } from '../fake-engine.ts'
 
 const compile = (rules: string) =>
@@ -15,15 +16,7 @@ const compile = (rules: string) =>
     buildLibrary([{ file: 'p.yaml', text: `name: p\nrules:\n${rules}` }], { nowMs: 0 }),
   ).combined
 
-const context = {
-  requestId: 'r',
-  tenant: '',
-  user: '',
-  model: 'm',
-  phase: 'ingress' as const,
-  position: 0,
-  parameters: {},
-}
+const context = contextAt('ingress')
 
 describe('chooseStopToken', () => {
   it('takes the last unused id, else the last of many control ids, else none', () => {

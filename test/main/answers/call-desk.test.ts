@@ -6,6 +6,7 @@ import { buildLibrary, requireLibrary } from '../../../src/policy/files/library.
 import { guardBody } from '../../../src/stream/body.ts'
 import type { StreamOptions } from '../../../src/stream/guard-options.ts'
 import { bodyOf, optionsFor, streamOf, through } from '../../stream/streams.ts'
+import { contextAt } from '../../policy/findings.ts'
 import type { Call } from '../../stream/streams.ts'
 
 const policy = requireLibrary(
@@ -25,15 +26,7 @@ rules:
   ),
 ).combined
 
-const context = {
-  requestId: 'r',
-  tenant: '',
-  user: '',
-  model: 'm',
-  phase: 'tool' as const,
-  position: 0,
-  parameters: {},
-}
+const context = contextAt('tool')
 
 const request = {
   requestId: 'r',
