@@ -12,7 +12,8 @@ const level = z.strictObject({
   repetition_penalty: z.number().gt(0).max(2).optional(),
 })
 
-const smoothing = z.union([
+/** How risk is read from the newest scores. */
+export const smoothing = z.union([
   z.strictObject({ kind: z.literal('max') }),
   z.strictObject({ kind: z.literal('ema'), alpha: z.number().gt(0).max(1).default(0.5) }),
   z.strictObject({

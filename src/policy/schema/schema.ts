@@ -7,7 +7,7 @@
 import { z } from 'zod'
 import { FOLDS } from '../../model/ban.ts'
 import { MODES, PHASES } from '../../model/finding.ts'
-import { action, safeVocabulary } from './schema-actions.ts'
+import { action, safeVocabulary, smoothing } from './schema-actions.ts'
 import { MAX, name, probability, text } from './schema-words.ts'
 import { contextTrigger, trigger } from './schema-triggers.ts'
 import { policyTest } from './schema-tests.ts'
@@ -49,16 +49,6 @@ export const rule = z.strictObject({
   exceptions: z.array(exception).max(64).default([]),
   tests: z.array(policyTest).max(1000).default([]),
 })
-
-const smoothing = z.union([
-  z.strictObject({ kind: z.literal('max') }),
-  z.strictObject({ kind: z.literal('ema'), alpha: z.number().gt(0).max(1).default(0.5) }),
-  z.strictObject({
-    kind: z.literal('n_of_m'),
-    n: z.number().int().min(1).max(64),
-    m: z.number().int().min(1).max(64),
-  }),
-])
 
 /** The seed's block: risk in, safer sampling out. */
 const adaptiveDecoding = z.strictObject({
