@@ -32,13 +32,9 @@ def fill_keys(
     logits: npt.NDArray[np.float32], rows: list[int], program: TokenProgram, keys: Sequence[Key]
 ) -> list[int]:
     """The same by deny keys [m]."""
-    empty: list[int] = []
-    for key, members in grouped(rows, keys).items():
-        denied = program.denied(key)
-        if denied is None:
-            empty += members
-            continue
-        for tokens in denied:
+    groups, empty = denied_groups(rows, program, keys)
+    for members, denied in groups:
+        for tokens in denied.values():
             if len(members) == len(logits):
                 logits[:, tokens] = NEVER
             elif len(tokens) <= FEW:
@@ -49,7 +45,23 @@ def fill_keys(
     return empty
 
 
-def grouped(rows: list[int], keys: Sequence[Key]) -> dict[Key, list[int]]:
+def denied_groups(
+    rows: list[int], program: TokenProgram, keys: Sequence[Key]
+) -> tuple[list[tuple[list[int], dict[int, Ints]]], list[int]]:
+    """Rows that are denied the same, with what that is (`TokenProgram.denied`), and the rows of which
+    no token is left."""
+    groups: list[tuple[list[int], dict[int, Ints]]] = []
+    empty: list[int] = []
+    for key, members in _grouped(rows, keys).items():
+        denied = program.denied(key)
+        if denied is None:
+            empty += members
+        elif denied:
+            groups.append((members, denied))
+    return groups, empty
+
+
+def _grouped(rows: list[int], keys: Sequence[Key]) -> dict[Key, list[int]]:
     """Rows by deny key. Nearly always there is one key: no phrase is open in any row."""
     if keys and keys.count(keys[0]) == len(keys):
         return {keys[0]: rows}

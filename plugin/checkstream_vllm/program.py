@@ -163,19 +163,20 @@ class TokenProgram:
                 keys[i] = (*before, key) if isinstance(before, tuple) else (before, key)
         return keys
 
-    def denied(self, key: Key) -> list[Ints] | None:
-        """The real tokens denied to rows with this key, as sorted lists, none of them empty, which
-        may overlap; None when no token is left."""
-        found = []
+    def denied(self, key: Key) -> dict[int, Ints] | None:
+        """The real tokens denied to rows with this key: sorted lists by deny key, none of them empty,
+        which may overlap; None when no token is left."""
+        found: dict[int, Ints] = {}
         for part in key if isinstance(key, tuple) else (key,):
             tokens = self.denied_tokens(part)
             if tokens is None:
                 return None
             if len(tokens):
-                found.append(tokens)
+                found[part] = tokens
         # Together they may leave nothing, though each of them leaves something.
-        if len(found) > 1 and sum(map(len, found)) >= self.width:
-            return None if len(np.unique(np.concatenate(found))) >= self.width else found
+        if len(found) > 1 and sum(map(len, found.values())) >= self.width:
+            both = np.unique(np.concatenate(list(found.values())))
+            return None if len(both) >= self.width else found
         return found
 
     def denied_tokens(self, key: int) -> Ints | None:

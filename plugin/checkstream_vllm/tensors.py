@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from .blob import ALL, Ints
-from .fill import grouped
+from .fill import denied_groups
 from .places import Key
 from .program import TokenProgram
 
@@ -207,31 +207,16 @@ def fill_device_keys(
 ) -> list[int]:
     """The same by deny keys [m]. Token lists travel to the device once and stay; one indexed fill for
     each, of all rows where they share it."""
-    empty: list[int] = []
-    for key, members in grouped(rows, keys).items():
-        denied = program.denied(key)
-        if denied is None:
-            empty += members
-            continue
-        parts = key if isinstance(key, tuple) else (key,)
-        for tokens in _resident_sets(program, parts, logits.device) if denied else ():
+    groups, empty = denied_groups(rows, program, keys)
+    for members, denied in groups:
+        for key, tokens in denied.items():
+            resident = _resident(program, key, tokens, logits.device)
             if len(members) == len(logits):
-                logits.index_fill_(1, tokens, NEVER)
+                logits.index_fill_(1, resident, NEVER)
             else:
                 for row in members:
-                    logits[row].index_fill_(0, tokens, NEVER)
+                    logits[row].index_fill_(0, resident, NEVER)
     return empty
-
-
-def _resident_sets(
-    program: TokenProgram, parts: tuple[int, ...], device: torch.device
-) -> list[torch.Tensor]:
-    found = []
-    for part in parts:
-        tokens = program.denied_tokens(part)
-        if tokens is not None and len(tokens):
-            found.append(_resident(program, part, tokens, device))
-    return found
 
 
 def _resident(program: TokenProgram, key: int, tokens: Ints, device: torch.device) -> torch.Tensor:

@@ -46,7 +46,7 @@ def test_rows_of_several_programs_go_where_each_leads(
         assert at[-1] is NOWHERE
     for place, (slow, program) in zip(at, rows, strict=False):
         denied = program.denied(place.key)
-        told = {t for some in denied for t in some.tolist()} if denied is not None else None
+        told = {t for some in denied.values() for t in some.tolist()} if denied is not None else None
         said = slow.denied_by(list(place.numbers))
         assert told == said or (told is None and len(said) == program.width)
 
