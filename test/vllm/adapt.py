@@ -58,8 +58,9 @@ def policies(mode):
     return {"adapting": POLICY.format(mode=mode, cut="min_p: 0.05" if IS_V2 else "top_p: 0.9")}
 
 
-def sample(llm, words, sampling, count=SAMPLES, rid="r"):
-    """How often each token follows the words."""
+def speak(llm, words, each, rid, beside=()):
+    """The token that follows the words in one request for each of these samplings. `beside`: lengths
+    of requests that go on meanwhile, for as many tokens."""
     from vllm import SamplingParams
 
     script = llm.get_tokenizer().encode(words, add_special_tokens=False)
@@ -71,18 +72,29 @@ def sample(llm, words, sampling, count=SAMPLES, rid="r"):
             detokenize=False,
             extra_args={"script_tokens": script, "checkstream_rid": f"{rid}-{n}"},
         )
-        for n in range(count)
+        for n, sampling in enumerate(each)
     ]
-    # One that goes on as long as any other: while a row is awaited, every step is.
-    script = [*script, *([script[0]] * 200)]
-    last = SamplingParams(
-        max_tokens=200, ignore_eos=True, extra_args={"script_tokens": script}, detokenize=False
-    )
+    others = [
+        SamplingParams(
+            max_tokens=length,
+            ignore_eos=True,
+            detokenize=False,
+            extra_args={"script_tokens": [*script, *([script[0]] * length)]},
+        )
+        for length in beside
+    ]
     asked = {"prompt_token_ids": llm.get_tokenizer().encode(PROMPT)}
-    out = llm.generate([asked] * (count + 1), [last, *given], use_tqdm=False)[1:]
+    every = [*others, *given]
+    out = llm.generate([asked] * len(every), every, use_tqdm=False)[len(others) :]
     said = [list(o.outputs[0].token_ids) for o in out]
     expect(all(s[:-1] == said[0][:-1] for s in said), "the script was not said")
-    return Counter(s[-1] for s in said)
+    return [s[-1] for s in said]
+
+
+def sample(llm, words, sampling, count=SAMPLES, rid="r"):
+    """How often each token follows the words."""
+    # One that goes on as long as any other: while a row is awaited, every step is.
+    return Counter(speak(llm, words, [sampling] * count, rid, beside=[200]))
 
 
 def homogeneity(a, b):
@@ -118,25 +130,7 @@ def matches(llm, found, name, words, asked, wanted):
 
 def seeded(llm, words, sampling, rid):
     """The token that follows the words, for each seed."""
-    from vllm import SamplingParams
-
-    script = llm.get_tokenizer().encode(words, add_special_tokens=False)
-    given = [
-        SamplingParams(
-            **sampling,
-            seed=n,
-            max_tokens=len(script) + 1,
-            ignore_eos=True,
-            detokenize=False,
-            extra_args={"script_tokens": script, "checkstream_rid": f"{rid}-{n}"},
-        )
-        for n in range(SEEDS)
-    ]
-    asked = {"prompt_token_ids": llm.get_tokenizer().encode(PROMPT)}
-    out = llm.generate([asked] * SEEDS, given, use_tqdm=False)
-    said = [list(o.outputs[0].token_ids) for o in out]
-    expect(all(s[:-1] == said[0][:-1] for s in said), "the script was not said")
-    return [s[-1] for s in said]
+    return speak(llm, words, [{**sampling, "seed": n} for n in range(SEEDS)], rid)
 
 
 def same_by_seed(llm, name, words, asked, wanted):

@@ -87,12 +87,12 @@ def bare():
 def guarded(llm):
     through = said(llm, token_texts(llm))
     runner = processor_of(llm)._runner
-    program = next(iter(runner._core.guard._programs.values()))
     stats = runner._stats
-    expect(any(p.open for p in runner._core.guard._programs.values()), "no program of matches")
+    most = max(program.open for program in runner._core.guard._programs.values())
+    expect(most > 0, "no program of matches")
     expect(stats.errors == 0, f"{stats.errors} errors: {stats.last_error}")
     expect(not through, f"{len(through)} of {ATTACKS} got through: {through[:20]}")
-    return f"0 of {ATTACKS} disguises got through, up to {program.open} matches open"
+    return f"0 of {ATTACKS} disguises got through, up to {most} matches open"
 
 
 def main():
