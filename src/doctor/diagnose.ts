@@ -59,7 +59,7 @@ export function diagnose(facts: Facts): readonly DoctorCheck[] {
     ]
   }
   const status = facts.status.value
-  checks.push(checkSocket(facts), checkPolicies(status), checkPlugin(facts, status))
+  checks.push(checkSocket(facts), ...checkPolicies(status), checkPlugin(facts, status))
   if (status.engines.length === 0) {
     const skipped = ['vocabulary', 'programs', 'states', 'plugin health', 'canary']
     return [...checks, ...skipped.map((name) => skip(name, 'no engine is attached'))]
@@ -106,22 +106,25 @@ function checkPython({ python }: Facts): DoctorCheck[] {
   return [{ name, verdict: 'ok', detail: `${path} has plugin ${version}` }]
 }
 
-function checkPolicies({ policyError, tenantsError }: StepStatus): DoctorCheck {
-  if (policyError === undefined && tenantsError !== undefined) {
-    return {
-      name: 'policies',
-      verdict: 'fail',
-      detail: `the last good tenants are in force, not those on disk: ${tenantsError}`,
-      advice: 'put policies.tenants_file right; it is read again when it changes',
-    }
-  }
-  if (policyError === undefined) return { name: 'policies', verdict: 'ok', detail: 'in force' }
-  return {
-    name: 'policies',
+function checkPolicies({ policyError, tenantsError }: StepStatus): readonly DoctorCheck[] {
+  const policies: DoctorCheck =
+    policyError === undefined
+      ? { name: 'policies', verdict: 'ok', detail: 'in force' }
+      : {
+          name: 'policies',
+          verdict: 'fail',
+          detail: `the last good ones are in force, not those on disk: ${policyError}`,
+          advice:
+            'put the file right (checkstream policy check FILE); it is read again when it changes',
+        }
+  if (tenantsError === undefined) return [policies]
+  const tenants: DoctorCheck = {
+    name: 'tenants',
     verdict: 'fail',
-    detail: `the last good ones are in force, not those on disk: ${policyError}`,
-    advice: 'put the file right (checkstream policy check FILE); it is read again when it changes',
+    detail: `the last good tenants are in force, not those on disk: ${tenantsError}`,
+    advice: 'put policies.tenants_file right; it is read again when it changes',
   }
+  return [policies, tenants]
 }
 
 function checkBackend({ models, backend }: Facts): DoctorCheck {

@@ -103,29 +103,37 @@ export type TenantResult =
   /** `isKnown`: the client proved who it is, and may not have what it asked for. */
   | { readonly kind: 'refused'; readonly reason: string; readonly isKnown: boolean }
 
-function refuse(message: string): never {
-  throw new GuardError('config_invalid', message)
-}
-
-/** Names no policy that does not exist; two tenants never claim the same key. Throws GuardError. */
-export function checkTenants(config: TenantsConfig, policies: Iterable<string>): void {
+/**
+ * Names no policy that does not exist; two tenants never claim the same key. Throws GuardError, whose
+ * message begins with what `placeOf` says of the path of the mistake.
+ */
+export function checkTenants(
+  config: TenantsConfig,
+  policies: Iterable<string>,
+  placeOf: (path: readonly string[]) => string = () => '',
+): void {
   const known = new Set(policies)
+  const refuse = (path: readonly string[], message: string): never => {
+    throw new GuardError('config_invalid', `${placeOf(path)}${path.join('.')}: ${message}`)
+  }
   const owner = new Map<string, string>()
   for (const [name, { policy, api_keys, service_accounts }] of Object.entries(config.tenants)) {
     if (!known.has(policy)) {
-      refuse(`tenants.${name}.policy: no policy is called ${policy}${suggestion(policy, known)}`)
+      const message = `no policy is called ${policy}${suggestion(policy, known)}`
+      refuse(['tenants', name, 'policy'], message)
     }
     for (const claim of [...api_keys, ...service_accounts]) {
       const other = owner.get(claim)
-      if (other !== undefined) refuse(`tenants.${name}: ${claim} is already claimed by ${other}`)
+      if (other !== undefined) {
+        refuse(['tenants', name], `${claim} is already claimed by ${other}`)
+      }
       owner.set(claim, name)
     }
   }
   const { unknown } = config
   if (unknown !== 'refuse' && !known.has(unknown.policy)) {
-    refuse(
-      `unknown.policy: no policy is called ${unknown.policy}${suggestion(unknown.policy, known)}`,
-    )
+    const message = `no policy is called ${unknown.policy}${suggestion(unknown.policy, known)}`
+    refuse(['unknown', 'policy'], message)
   }
 }
 

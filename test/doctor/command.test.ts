@@ -37,10 +37,11 @@ type Stage = {
   readonly engine: FakeEngine
   readonly socket: string
   readonly policy: string
+  readonly tenantsFile: string
   readonly flags: readonly string[]
 }
 
-async function stage(): Promise<Stage> {
+async function stage(tenants?: string): Promise<Stage> {
   const engine = await startFakeEngine((response) => json(response, completionOf('hello')))
   open.push(() => engine.upstream.close())
   const socket = temp('checkstream.sock')
@@ -50,6 +51,8 @@ async function stage(): Promise<Stage> {
   writeFileSync(policy, POLICY)
   const banned = join(dirname(socket), 'banned.json')
   writeFileSync(banned, '[]')
+  const tenantsFile = join(dirname(socket), 'tenants.yaml')
+  if (tenants !== undefined) writeFileSync(tenantsFile, tenants)
   const config = loadConfig({
     env: {},
     flags: siteFlags({
@@ -57,6 +60,7 @@ async function stage(): Promise<Stage> {
       'backend.url': engine.upstream.url,
       'policies.path': policies,
       'guardrails.preventive.logit_masking.banned_tokens_file': banned,
+      ...(tenants === undefined ? {} : { 'policies.tenants_file': tenantsFile }),
     }),
   })
   const kit = createProgramKit({})
@@ -64,7 +68,8 @@ async function stage(): Promise<Stage> {
   const sidecar = await startSidecar(config, kit)
   open.push(() => sidecar.stop())
   const flags = ['--url', sidecar.url, '--socket', socket, '--backend', engine.upstream.url]
-  return { sidecar, engine, socket, policy, flags: [...flags, '--banned-tokens', banned] }
+  const more = ['--banned-tokens', banned]
+  return { sidecar, engine, socket, policy, tenantsFile, flags: [...flags, ...more] }
 }
 
 type Says = {
@@ -189,6 +194,29 @@ describe('checkstream doctor', () => {
     writeFileSync(policy, 'name: words\nrulez: []\n')
     await sidecar.reload()
     expect(await onlyWrong(flags, 'policies')).toMatch(/words\.yaml:2:1.*rulez.*policy check/)
+  })
+
+  it('the tenants on disk are not those in force', async () => {
+    const good = 'unknown: refuse\ntenants:\n  retail: { policy: words, api_keys: [KEY] }\n'
+    const keyed = good.replace('KEY', `"sha256:${'0'.repeat(64)}"`)
+    const { flags, socket, policy, tenantsFile, sidecar } = await stage(keyed)
+    attach(socket)
+    await isReady(sidecar)
+    writeFileSync(tenantsFile, keyed.replace('policy: words', 'policy: wrds'))
+    await sidecar.reload()
+    expect(await onlyWrong(flags, 'tenants')).toMatch(
+      /last good tenants are in force.*tenants\.yaml:3:\d+ .*wrds.*words.* → put policies\.tenants_file right/,
+    )
+    writeFileSync(policy, 'name: words\nrulez: []\n')
+    await sidecar.reload()
+    expect((await doctor(flags)).wrong.map((line) => line.split(/ +/)[1])).toEqual([
+      'policies',
+      'tenants',
+    ])
+    writeFileSync(policy, POLICY)
+    writeFileSync(tenantsFile, keyed)
+    await sidecar.reload()
+    expect((await doctor(flags)).code).toBe(0)
   })
 
   it('masks do not bind', async () => {

@@ -18,7 +18,11 @@ export type TenantsInForce = {
   /** Undefined: one tenant without a name, under the site's standard policy. */
   readonly config: TenantsConfig | undefined
   readonly accounts: Accounts
+  readonly placeOf: PlaceOf
 }
+
+/** `FILE:LINE:COLUMN ` of the value at a path. */
+type PlaceOf = (path: readonly string[]) => string
 
 export type TenantsHooks = {
   /** Names of the policies in force. */
@@ -58,11 +62,12 @@ export class TenantsStore {
   static async open(file: string, observe: (event: GuardEvent) => void): Promise<TenantsStore> {
     if (file === '') {
       const accounts = await createAccounts(undefined)
-      return new TenantsStore(file, observe, { config: undefined, accounts }, '')
+      const nobody = { config: undefined, accounts, placeOf: () => '' }
+      return new TenantsStore(file, observe, nobody, '')
     }
-    const { config, seen } = read(file)
+    const { config, placeOf, seen } = read(file)
     const accounts = await createAccounts(config.service_account)
-    return new TenantsStore(file, observe, { config, accounts }, seen)
+    return new TenantsStore(file, observe, { config, accounts, placeOf }, seen)
   }
 
   /** Rejects where a tenant names a policy that is not there. */
@@ -73,7 +78,8 @@ export class TenantsStore {
 
   /** Throws `config_invalid` when the tenants in force name a policy that is not among these. */
   check(policies: Iterable<string>): void {
-    if (this.#current.config !== undefined) checkTenants(this.#current.config, policies)
+    const { config, placeOf } = this.#current
+    if (config !== undefined) checkTenants(config, policies, placeOf)
   }
 
   get current(): TenantsInForce {
@@ -114,17 +120,17 @@ export class TenantsStore {
 
   async #read(isForced: boolean): Promise<void> {
     try {
-      const { config, seen } = read(this.#file)
+      const { config, placeOf, seen } = read(this.#file)
       if (seen === this.#seen && !isForced) return
       this.#seen = seen
-      await this.#take(config)
+      await this.#take(config, placeOf)
     } catch (error) {
       this.#refuse(GuardError.from(error, 'config_invalid').message, isForced)
     }
   }
 
-  async #take(config: TenantsConfig): Promise<void> {
-    checkTenants(config, this.#hooks?.policies() ?? [])
+  async #take(config: TenantsConfig, placeOf: PlaceOf): Promise<void> {
+    checkTenants(config, this.#hooks?.policies() ?? [], placeOf)
     const accounts = await createAccounts(config.service_account)
     this.#upcoming = config
     try {
@@ -133,9 +139,9 @@ export class TenantsStore {
       this.#upcoming = undefined
     }
     // The policies may have changed while it was prepared.
-    checkTenants(config, this.#hooks?.policies() ?? [])
+    checkTenants(config, this.#hooks?.policies() ?? [], placeOf)
     if (this.#isClosed) return
-    this.#current = { config, accounts }
+    this.#current = { config, accounts, placeOf }
     this.#error = undefined
     this.#observe({ kind: 'tenants', tenants: Object.keys(config.tenants).length })
     this.#hooks?.changed()
@@ -149,12 +155,19 @@ export class TenantsStore {
   }
 }
 
+type Read = {
+  readonly config: TenantsConfig
+  readonly placeOf: PlaceOf
+  readonly seen: string
+}
+
 /** The file, and the keys that it names: theirs change as well. */
-function read(file: string): { readonly config: TenantsConfig; readonly seen: string } {
+function read(file: string): Read {
   const text = textOf(file)
-  const config = readDocument(text, file, tenantsSchema).data
+  const { data: config, document } = readDocument(text, file, tenantsSchema)
   const keys = config.service_account?.keys_file
-  return { config, seen: JSON.stringify([text, keys === undefined ? '' : textOf(keys)]) }
+  const seen = JSON.stringify([text, keys === undefined ? '' : textOf(keys)])
+  return { config, placeOf: (path) => `${file}:${document.placeOf(path)} `, seen }
 }
 
 function textOf(file: string): string {
