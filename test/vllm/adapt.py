@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from datetime import date
 
-from serving import Serving
+from serving import PATIENT, Serving
 from stage import ROOT, case, close, engine, environment, expect, finish, processor_of
 
 SAMPLES, SLOTS, LEAST_P = 5_120, 256, 0.01
@@ -30,10 +30,8 @@ SAFE = {"temperature": 1.2, **({"min_p": 0.05} if IS_V2 else {"top_p": 0.9})}
 SAFER = {**SAFE, "repetition_penalty": 1.5}
 FEW = 1_024
 # Nobody waits for a rule in monitor, so quick steps would be sent together, and what several tokens
-# bring is logged at the last of them: sent one by one, positions are those of enforce. And an answer
-# that comes after the deadline changes the sampling a token later than this test asks for, so a busy
-# machine is waited for.
-PATIENT = {"coalesce_steps": 1, "deadline": "10s"}
+# bring is logged at the last of them: sent one by one, positions are those of enforce.
+EVERY_STEP = {"coalesce_steps": 1, **PATIENT}
 
 POLICY = """
 name: adapting
@@ -173,7 +171,7 @@ def monitored(llm, found, enforced, folder):
     before, first = stats.reconnects, decisions(enforced, "plain")
     enforced.stop()
     enforced.decisions.unlink()
-    watched = Serving(folder, policies=policies("monitor"), vllm=PATIENT).start()
+    watched = Serving(folder, policies=policies("monitor"), vllm=EVERY_STEP).start()
     try:
         until = time.monotonic() + 30
         while stats.reconnects == before and time.monotonic() < until:
@@ -205,7 +203,7 @@ def decisions(serving, rid, wanted=FEW):
 
 def on_v2():
     folder = tempfile.mkdtemp(prefix="checkstream-")
-    serving = Serving(folder, policies=policies("enforce"), vllm=PATIENT)
+    serving = Serving(folder, policies=policies("enforce"), vllm=EVERY_STEP)
     environment(serving.step)
     serving.start()
     llm = engine("adversary:Script", "checkstream_vllm:CheckStream", max_num_seqs=SEEDS)
@@ -219,7 +217,7 @@ def on_v2():
 
 def main():
     folder = tempfile.mkdtemp(prefix="checkstream-")
-    enforced = Serving(folder, policies=policies("enforce"), vllm=PATIENT)
+    enforced = Serving(folder, policies=policies("enforce"), vllm=EVERY_STEP)
     environment(enforced.step)
     enforced.start()
     llm = engine(

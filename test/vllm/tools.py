@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from serving import Serving
+from serving import PATIENT, Serving
 from stage import ROOT, Failed, case, end_group, environment, expect, finish, model_folder
 
 FORMATS = yaml.safe_load((ROOT / "test/data/tools/engine-parsers.yaml").read_text())
@@ -247,7 +247,7 @@ def wait_for_actions(serving, told):
 
 
 def main():
-    serving = Serving(FOLDER, policies={"tools": POLICY}).start()
+    serving = Serving(FOLDER, policies={"tools": POLICY}, vllm=PATIENT).start()
     environment(serving.step)
     engine = Engine(serving)
     try:
