@@ -21,7 +21,8 @@ const DOORS: Record<string, readonly string[]> = {
   stream: ['automata', 'pii', 'tools'], // the holdback runs the same automaton over text
   tools: ['automata'], // taint compares folded forms
   // compiling a policy compiles its bans and tool rules; the command shows the program of a vocabulary
-  policy: ['automata', 'decoding', 'tools', 'vocabulary'],
+  policy: ['automata', 'decoding', 'tools', 'vocabulary', 'yaml'],
+  config: ['yaml'], // every YAML file is read within the same bounds
   classifiers: [],
   proxy: ['stream', 'policy', 'tools'],
   // steering masks and forces what policy says of a call while a row spells it

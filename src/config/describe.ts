@@ -1,5 +1,6 @@
-/** Reads a zod schema as a tree of keys: for environment names, nearest names and provenance. */
+/** Reads a zod schema as a tree of keys: for environment names, provenance, and what is told of mistakes. */
 import { z } from 'zod'
+import { suggestion } from '../model/nearest.ts'
 
 /** What stands under `default`, `prefault`, `transform` and the like. */
 export function unwrap(schema: unknown): unknown {
@@ -24,6 +25,7 @@ export function schemaAt(schema: unknown, path: readonly PropertyKey[]): unknown
   for (const key of path) {
     if (inner instanceof z.ZodObject) inner = unwrap(inner.shape[String(key)])
     else if (inner instanceof z.ZodArray) inner = unwrap(inner.def.element)
+    else if (inner instanceof z.ZodRecord) inner = unwrap(inner.def.valueType)
     else return undefined
   }
   return inner
@@ -43,4 +45,28 @@ export function leafKind(schema: unknown): LeafKind {
   const inner = unwrap(schema)
   if (inner instanceof z.ZodArray) return 'list'
   return inner instanceof z.ZodString || inner instanceof z.ZodEnum ? 'text' : 'scalar'
+}
+
+/** Mistakes of one file that are told: the place of each is looked for from the beginning. */
+const MAX_TOLD = 20
+
+/** One line a mistake, with its place as `placeOf` tells it, and the nearest known key. */
+export function describeMistakes(
+  error: z.ZodError,
+  schema: unknown,
+  placeOf: (path: readonly PropertyKey[]) => string,
+): string {
+  const lines = error.issues.slice(0, MAX_TOLD).flatMap((issue) => {
+    const dotted = issue.path.join('.')
+    if (issue.code === 'unrecognized_keys') {
+      const known = keysOf(schemaAt(schema, issue.path))
+      return issue.keys.slice(0, MAX_TOLD).map((key) => {
+        const name = dotted === '' ? key : `${dotted}.${key}`
+        return `${placeOf([...issue.path, key])} ${name}: unknown key${suggestion(key, known)}`
+      })
+    }
+    const message = issue.message.replace(/^Invalid (input|option): /, '').replace(/^Too /, 'too ')
+    return [`${placeOf(issue.path)} ${dotted}: ${message}`]
+  })
+  return lines.slice(0, MAX_TOLD).join('\n')
 }

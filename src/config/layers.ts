@@ -2,12 +2,10 @@
  * Flags over environment over file over default → one complete Config, and where each value came
  * from. Pure: the layers are read elsewhere.
  */
-import { parse as parseYaml } from 'yaml'
-import type { z } from 'zod'
 import { GuardError } from '../model/errors.ts'
-import { suggestion } from '../model/nearest.ts'
-import { keysOf, leafKind, leavesOf, schemaAt } from './describe.ts'
+import { describeMistakes, leafKind, leavesOf, schemaAt } from './describe.ts'
 import type { SourceDocument } from './document.ts'
+import { readYaml } from '../yaml/read.ts'
 import { configSchema } from './schema.ts'
 import type { Config } from './schema.ts'
 
@@ -47,7 +45,10 @@ export function toEffective(layers: Layers): EffectiveConfig {
   const merged = structuredClone(layers.file?.data ?? {}) as Tree
   for (const setting of settings) assign(merged, setting)
   const result = configSchema.safeParse(merged)
-  if (!result.success) throw toError(result.error, layers)
+  if (!result.success) {
+    const place = (path: readonly PropertyKey[]): string => placeOf(path, layers)
+    throw new GuardError('config_invalid', describeMistakes(result.error, configSchema, place))
+  }
   const origins = new Map(
     leavesOf(configSchema).map((path) => [path.join('.'), originOf(path, layers)] as const),
   )
@@ -75,11 +76,8 @@ function valueOf(setting: Setting): unknown {
       .map((item) => item.trim())
       .filter((item) => item !== '')
   }
-  try {
-    return parseYaml(setting.text) as unknown
-  } catch {
-    return setting.text
-  }
+  const { value, problems } = readYaml(setting.text, 'value')
+  return problems.length === 0 ? value : setting.text
 }
 
 function originOf(path: readonly string[], layers: Layers): Origin {
@@ -112,24 +110,6 @@ function modeOf(config: Config, layers: Layers): 'sidecar' | 'proxy' {
   const vllm =
     (layers.file !== undefined && has(layers.file.data, ['vllm'])) || named(['vllm', 'socket'])
   return named(['backend', 'url']) && !vllm ? 'proxy' : 'sidecar'
-}
-
-function toError(error: z.ZodError, layers: Layers): GuardError {
-  const messages = error.issues.flatMap((issue) => describe(issue, layers))
-  return new GuardError('config_invalid', messages.join('\n'))
-}
-
-function describe(issue: z.core.$ZodIssue, layers: Layers): string[] {
-  if (issue.code === 'unrecognized_keys') {
-    const known = keysOf(schemaAt(configSchema, issue.path))
-    return issue.keys.map((key) => {
-      const path = [...issue.path, key]
-      const where = placeOf(path, layers)
-      return `${where} ${path.join('.')}: unknown key${suggestion(key, known)}`
-    })
-  }
-  const message = issue.message.replace(/^Invalid (input|option): /, '').replace(/^Too /, 'too ')
-  return [`${placeOf(issue.path, layers)} ${issue.path.join('.')}: ${message}`]
 }
 
 function placeOf(path: readonly PropertyKey[], layers: Layers): string {

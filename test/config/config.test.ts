@@ -8,6 +8,8 @@ import { loadBannedTokens, loadConfig } from '../../src/config/file.ts'
 import { toFlagSettings } from '../../src/config/flags.ts'
 import { toEffective } from '../../src/config/layers.ts'
 import { printConfig } from '../../src/config/print.ts'
+import { GuardError } from '../../src/model/errors.ts'
+import { HOSTILE } from '../policy/hostile.ts'
 
 const DATA = join(import.meta.dirname, '../data/config')
 const load = (text: string, name = 'sidecar-config.yaml') =>
@@ -174,6 +176,43 @@ describe('mistakes in the document', () => {
     expect(() => load(`a: ${'['.repeat(100_000)}`)).toThrow('levels')
     expect(() => load(`${'- '.repeat(100_000)}`)).toThrow('levels')
     expect(() => load(`a: ${'x'.repeat(1024 * 1024)}`)).toThrow('at most 1048576 bytes')
+  })
+})
+
+describe('a hostile document', () => {
+  const hostile = Object.entries(HOSTILE)
+  const told = (text: string): string => {
+    try {
+      load(text, 'c.yaml')
+    } catch (error) {
+      return error instanceof GuardError ? error.message : `not ours: ${String(error)}`
+    }
+    return 'loaded'
+  }
+
+  // A hang ends at vitest's own limit of five seconds.
+  it.each(hostile)('of 1 MiB of one thing is refused with a few places: %s', (_, make) => {
+    const lines = told(make(1024 * 1024)).split('\n')
+    expect(lines.length).toBeLessThanOrEqual(20)
+    for (const line of lines) expect(line).toMatch(/^c\.yaml:\d+:\d+ ./)
+  })
+
+  it.each([
+    ['aliases', /^c\.yaml:4:\d+ a configuration file has at most 1000 aliases$/],
+    ['anchors', /^c\.yaml:1004:5 a configuration file has at most 1000 anchors$/],
+    ['unknownKeys', /^c\.yaml:17143:\d+ a configuration file has at most 120000 tokens$/],
+    ['badEscapes', /^c\.yaml:1:8 Invalid escape sequence/],
+    ['openers', /^c\.yaml:\d+:1 nested deeper than 64 levels$/],
+  ])('names the bound that it passed: %s', (name, message) => {
+    expect(told(HOSTILE[name]?.(1024 * 1024) ?? '')).toMatch(message)
+  })
+
+  it('tells twenty of thousands of unknown keys, the nearest known ones too', () => {
+    const keys = Array.from({ length: 5_000 }, (_, i) => `servr${i}: 1`)
+    const lines = told(['servr: 1', ...keys].join('\n')).split('\n')
+    expect(lines[0]).toBe('c.yaml:1:1 servr: unknown key; did you mean server?')
+    expect(lines).toHaveLength(20)
+    expect(lines[19]).toMatch(/^c\.yaml:20:1 servr18: unknown key/)
   })
 })
 

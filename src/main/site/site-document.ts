@@ -1,5 +1,6 @@
 /** A YAML file of the site beside the configuration: read, checked, and told with the place of a mistake. */
 import type { z } from 'zod'
+import { describeMistakes } from '../../config/describe.ts'
 import { parseDocumentText } from '../../config/document.ts'
 import type { SourceDocument } from '../../config/document.ts'
 import { GuardError } from '../../model/errors.ts'
@@ -12,8 +13,6 @@ export function readDocument<S extends z.ZodType>(
   const document = parseDocumentText(text, file)
   const result = schema.safeParse(document.data)
   if (result.success) return { data: result.data, document }
-  const issue = result.error.issues[0]
-  const path = issue?.path ?? []
-  const what = `${path.join('.')}: ${issue?.message ?? 'invalid'}`
-  throw new GuardError('config_invalid', `${file}:${document.placeOf(path)} ${what}`)
+  const place = (path: readonly PropertyKey[]): string => `${file}:${document.placeOf(path)}`
+  throw new GuardError('config_invalid', describeMistakes(result.error, schema, place))
 }

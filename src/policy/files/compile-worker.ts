@@ -13,7 +13,7 @@ import type { PolicyFile, PolicyLibrary } from './library.ts'
 import type { Problem } from '../read/problem.ts'
 import { checkTexts, prepareScan, scannedTexts, textsKey } from '../decide/scan.ts'
 import type { PolicyDocument } from '../schema/schema.ts'
-import type { Place } from '../read/yaml.ts'
+import type { Place } from '../../yaml/read.ts'
 
 export type WorkerJob = {
   readonly files: readonly PolicyFile[]

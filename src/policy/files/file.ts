@@ -5,7 +5,7 @@ import { GuardError } from '../../model/errors.ts'
 import type { CompileOptions } from '../compile/compile.ts'
 import { buildLibrary, requireLibrary } from './library.ts'
 import type { PolicyFile, PolicyLibrary } from './library.ts'
-import { MAX } from '../schema/schema-words.ts'
+import { BOUNDS } from '../../yaml/bounds.ts'
 
 export type LoadOptions = Omit<CompileOptions, 'nowMs'> & { readonly nowMs?: number }
 
@@ -35,8 +35,8 @@ export function readPolicyFiles(path: string): readonly PolicyFile[] {
 function readOne(file: string): PolicyFile {
   // One byte more than allowed is enough to be refused; a huge file is not read to its end.
   const { size } = statSync(file)
-  if (size > MAX.bytes) {
-    throw new GuardError('policy_invalid', `at most ${MAX.bytes} bytes, got ${size} in ${file}`)
+  if (size > BOUNDS.bytes) {
+    throw new GuardError('policy_invalid', `at most ${BOUNDS.bytes} bytes, got ${size} in ${file}`)
   }
   return { file, text: readFileSync(file, 'utf8') }
 }

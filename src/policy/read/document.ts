@@ -9,8 +9,8 @@ import { policyDocument, rule } from '../schema/schema.ts'
 import type { PolicyDocument } from '../schema/schema.ts'
 import { ACTION_TYPES, action } from '../schema/schema-actions.ts'
 import { TRIGGER_TYPES } from '../schema/schema-triggers.ts'
-import { readYaml } from './yaml.ts'
-import type { Path, YamlResult } from './yaml.ts'
+import { readYaml } from '../../yaml/read.ts'
+import type { Path, YamlResult } from '../../yaml/read.ts'
 
 /** A document that was read, with the way back to its places. */
 export type PolicySource = {
@@ -25,8 +25,11 @@ export type ReadPolicy = {
 }
 
 export function readPolicy(text: string, file: string): ReadPolicy {
-  const yaml = readYaml(text, file)
-  if (yaml.problems.length > 0) return { source: undefined, problems: yaml.problems }
+  const yaml = readYaml(text, 'policy file')
+  if (yaml.problems.length > 0) {
+    const problems = yaml.problems.map((p) => ({ severity: 'error' as const, file, ...p }))
+    return { source: undefined, problems }
+  }
   const parsed = policyDocument.safeParse(yaml.value)
   if (parsed.success) {
     const source = { file, document: parsed.data, place: yaml.place }

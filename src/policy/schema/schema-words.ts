@@ -2,20 +2,8 @@
 import { z } from 'zod'
 import { FOLDS } from '../../model/ban.ts'
 
-/** Bounds of one document; past one it is refused with the key and the bound. */
+/** Bounds of one document beside those of its YAML; past one it is refused with the key and the bound. */
 export const MAX = {
-  bytes: 1024 * 1024,
-  /** What a file is made of: words, marks, blanks and ends of lines. */
-  tokens: 120_000,
-  /** Maps, lists and scalars, keys included. */
-  values: 80_000,
-  /** Lines that begin with %; a policy needs none. */
-  directives: 16,
-  anchors: 1_000,
-  aliases: 1_000,
-  /** Values that aliases repeat, counted as often as they do. */
-  repeated: 10_000,
-  depth: 64,
   rules: 2_000,
   phrases: 50_000,
   pattern: 4_096,

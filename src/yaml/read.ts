@@ -1,20 +1,24 @@
 /**
- * YAML text → plain values with the place of each, or problems. Hostile text costs bounded time: its
- * size, its nesting, what it is made of and what its aliases repeat are bounded by MAX, and past a
- * bound it is refused there, before the rest is read.
+ * YAML text → plain values with the place of each, or problems: what reads every YAML file. Hostile
+ * text costs bounded time: its size, its nesting, what it is made of and what its aliases repeat are
+ * bounded by BOUNDS, and past a bound it is refused there, before the rest is read.
  */
-import { Composer, CST, isMap, isPair, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml'
-import { isAlias, visit, YAMLError } from 'yaml'
-import type { Document, Pair } from 'yaml'
-import type { Problem } from './problem.ts'
-import { MAX } from '../schema/schema-words.ts'
+import { Composer, isAlias, isMap, isPair, isScalar, isSeq, LineCounter, Parser, visit } from 'yaml'
+import { YAMLError } from 'yaml'
+import type { CST, Document, Pair } from 'yaml'
+import { BOUNDS, Refused, refuseBySize, refuseByTokens } from './bounds.ts'
 
+/** Why a text is not read, and where. */
+export type YamlProblem = {
+  readonly code: 'yaml' | 'too-large'
+  readonly message: string
+} & Place
 export type Place = { readonly line: number; readonly column: number }
 export type Path = readonly (string | number)[]
 
 export type YamlResult = {
   readonly value: unknown
-  readonly problems: readonly Problem[]
+  readonly problems: readonly YamlProblem[]
   /** Where the value at `path` begins, or its nearest parent that has a place. */
   readonly place: (path: Path) => Place
   /** Where the key at the end of `path` stands. */
@@ -23,42 +27,44 @@ export type YamlResult = {
 
 const START: Place = { line: 1, column: 1 }
 
-export function readYaml(source: string, file: string): YamlResult {
-  const refusal = refuseBySize(source, file)
-  if (refusal !== undefined) return nothing(refusal)
+/** `noun` is what the text is called in messages: `policy file`. */
+export function readYaml(source: string, noun: string): YamlResult {
+  const refusal = refuseBySize(source, noun)
+  if (refusal !== undefined) return nothing({ code: 'too-large', column: 1, ...refusal })
   const lines = new LineCounter()
   const place = (offset: number): Place => {
     const { line, col } = lines.linePos(offset)
     return { line: Math.max(line, 1), column: Math.max(col, 1) }
   }
-  const problems: Problem[] = []
-  const say = (code: Problem['code'], offset: number, message: string): void => {
-    problems.push(problem(file, place(offset), code, message))
+  const problems: YamlProblem[] = []
+  const say = (offset: number, message: string): void => {
+    problems.push({ code: 'yaml', message, ...place(offset) })
   }
   let document: Document.Parsed | undefined
   try {
-    refuseByTokens(source)
-    document = compose(source, new Parser(lines.addNewLine).parse(source), (offset, message) => {
-      say('yaml', offset, message)
+    refuseByTokens(source, noun)
+    const tokens = new Parser(lines.addNewLine).parse(source)
+    document = compose({ source, noun, tokens }, (offset, message) => {
+      say(offset, message)
       if (problems.length >= MAX_ERRORS) throw new Refused('yaml', offset, 'too many errors')
     })
   } catch (error) {
     if (!(error instanceof Refused)) {
       // The parser recurses into nested collections: text that is nested too deep ends here.
-      return nothing(problem(file, START, 'yaml', `not readable as YAML: ${reason(error)}`))
+      return nothing(unreadable(error))
     }
     if (problems.length === 0) {
-      problems.push(problem(file, placeOf(source, error.offset), error.code, error.message))
+      const { code, offset, message } = error
+      problems.push({ code, message, ...placeOf(source, offset) })
     }
   }
   if (document === undefined || problems.length > 0) {
     return { value: undefined, problems, place: () => START, keyPlace: () => START }
   }
   const { contents } = document
-  for (const offset of repeatedKeys(document)) say('yaml', offset, 'Map keys must be unique')
+  for (const offset of repeatedKeys(document)) say(offset, 'Map keys must be unique')
   const repeated = refuseAliases(document)
-  if (repeated !== undefined)
-    say('yaml', repeated.offset, `aliases are refused: ${repeated.message}`)
+  if (repeated !== undefined) say(repeated.offset, `aliases are refused: ${repeated.message}`)
   const nodeAt = (path: Path): Place => {
     for (let n = path.length; n >= 0; n--) {
       const node: unknown = n === 0 ? contents : document.getIn(path.slice(0, n), true)
@@ -81,48 +87,8 @@ export function readYaml(source: string, file: string): YamlResult {
     const value: unknown = document.toJS({ maxAliasCount: -1 }) // they were counted
     return { value, problems: [], place: nodeAt, keyPlace: keyAt }
   } catch (error) {
-    return nothing(problem(file, START, 'yaml', `not readable as YAML: ${reason(error)}`))
+    return nothing(unreadable(error))
   }
-}
-
-function refuseBySize(source: string, file: string): Problem | undefined {
-  const bytes = Buffer.byteLength(source)
-  if (bytes > MAX.bytes) {
-    const message = `a policy file has at most ${MAX.bytes} bytes, got ${bytes}`
-    return problem(file, START, 'too-large', message)
-  }
-  const depth = nesting(source)
-  if (depth.deepest <= MAX.depth) return undefined
-  const message = `nested deeper than ${MAX.depth} levels`
-  return problem(file, { line: depth.line, column: 1 }, 'too-large', message)
-}
-
-/**
- * An upper bound of how deep the text nests, without parsing it: flow brackets and `- - -` runs on
- * one line, and growing indentation. Brackets inside quotes count too, which only a text with 64
- * unclosed ones on a line would notice.
- */
-function nesting(source: string): { deepest: number; line: number } {
-  let open = 0
-  let line = 1
-  const indents: number[] = []
-  for (const row of source.split('\n')) {
-    const content = row.search(/\S/)
-    if (content >= 0) {
-      while (indents.length > 0 && (indents.at(-1) ?? 0) >= content) indents.pop()
-      indents.push(content)
-    }
-    let dashes = 0
-    for (let i = Math.max(content, 0); i < row.length; i++) {
-      const c = row[i]
-      if (c === '[' || c === '{') open++
-      else if ((c === ']' || c === '}') && open > 0) open--
-      else if ((c === '-' || c === '?' || c === ':') && /\s|$/.test(row[i + 1] ?? '')) dashes++
-      if (open + dashes + indents.length > MAX.depth) return { deepest: MAX.depth + 1, line }
-    }
-    line++
-  }
-  return { deepest: 0, line: 1 }
 }
 
 /** Errors that are told of a text; at the last one reading ends. */
@@ -134,80 +100,16 @@ function placeOf(source: string, offset: number): Place {
   return { line: before.split('\n').length, column: offset - lineStart + 1 }
 }
 
-class Refused extends Error {
-  override readonly name = 'Refused'
-  readonly code: 'yaml' | 'too-large'
-  readonly offset: number
-
-  constructor(code: 'yaml' | 'too-large', offset: number, message: string) {
-    super(message)
-    this.code = code
-    this.offset = offset
-  }
+type Parsed = {
+  readonly source: string
+  readonly noun: string
+  readonly tokens: Iterable<CST.Token>
 }
-
-/** Ends at the first bound that is passed: far cheaper than to make nodes of what is refused. */
-function refuseByTokens(source: string): void {
-  let offset = 0
-  const left = {
-    directives: MAX.directives,
-    tokens: MAX.tokens,
-    values: MAX.values,
-    anchors: MAX.anchors,
-    aliases: MAX.aliases,
-  }
-  const spend = (what: keyof typeof left): void => {
-    if (--left[what] >= 0) return
-    throw new Refused('too-large', offset, `a policy file has at most ${MAX[what]} ${what}`)
-  }
-  let isText = false
-  for (const lexeme of new Lexer().lex(source)) {
-    spend('tokens')
-    // After its mark comes a text as it stands, whatever it begins with.
-    const type: string | null = isText ? null : CST.tokenType(lexeme)
-    isText = type === 'scalar'
-    if (type !== null && VALUES.has(type)) spend('values')
-    else if (type === 'anchor') spend('anchors')
-    else if (type === 'alias') spend('aliases')
-    else if (type === 'directive-line') spend('directives')
-    if (type === 'double-quoted-scalar') refuseEscapes(lexeme, offset)
-    // The marks that the lexer writes between values are not in the text.
-    if (!MARKS.has(lexeme)) offset += lexeme.length
-  }
-}
-
-const VALUES: ReadonlySet<string> = new Set([
-  'scalar',
-  'single-quoted-scalar',
-  'double-quoted-scalar',
-  'flow-map-start',
-  'flow-seq-start',
-  'seq-item-ind',
-  'map-value-ind',
-])
-const MARKS: ReadonlySet<string> = new Set([CST.DOCUMENT, CST.FLOW_END, CST.SCALAR])
-
-const ESCAPE = /\\(?:(["/\\ \t\r\n0abefnrtvNLP_]|x[\da-f]{2}|u[\da-f]{4}|U[\da-f]{8})|)/gi
-
-/** One text may hold half a million of them, and each would be an error of its own. */
-function refuseEscapes(lexeme: string, offset: number): void {
-  if (!lexeme.includes('\\')) return
-  for (const found of lexeme.matchAll(ESCAPE)) {
-    if (found[1] !== undefined) continue
-    const got = lexeme.slice(found.index, found.index + 2)
-    throw new Refused('yaml', offset + found.index, `Invalid escape sequence ${got}`)
-  }
-}
-
 type OnError = (offset: number, message: string) => void
 type Source = number | readonly [number, number] | { readonly offset: number }
 
 /** The document of the tokens; `refuse` hears each error, and may throw. */
-function compose(
-  source: string,
-  tokens: Iterable<CST.Token>,
-  refuse: OnError,
-): Document.Parsed | undefined {
+function compose({ source, noun, tokens }: Parsed, refuse: OnError): Document.Parsed | undefined {
   const composer = new Composer({
     uniqueKeys: false, // it would compare every key with every other: see repeatedKeys
     version: '1.2',
@@ -223,7 +125,7 @@ function compose(
     const [error] = next.errors
     if (error instanceof YAMLError) refuse(error.pos[0], firstLine(error.message))
     if (document !== undefined) {
-      refuse(next.range[0], 'Source contains multiple documents; a policy file is one')
+      refuse(next.range[0], `Source contains multiple documents; a ${noun} is one`)
     }
     document ??= next
   }
@@ -264,8 +166,8 @@ function refuseAliases(
         return 0
       }
       repeated += size
-      if (repeated > MAX.repeated) {
-        const message = `they repeat more than ${MAX.repeated} values`
+      if (repeated > BOUNDS.repeated) {
+        const message = `they repeat more than ${BOUNDS.repeated} values`
         refusal = { offset, message }
       }
       return size
@@ -307,14 +209,13 @@ function rangeOf(node: unknown): number | undefined {
   return undefined
 }
 
-function problem(file: string, at: Place, code: Problem['code'], message: string): Problem {
-  return { severity: 'error', code, message, file, ...at }
-}
-
-function nothing(p: Problem): YamlResult {
+function nothing(p: YamlProblem): YamlResult {
   return { value: undefined, problems: [p], place: () => START, keyPlace: () => START }
 }
 
 const firstLine = (message: string): string => (message.split('\n')[0] ?? message).slice(0, 300)
-const reason = (error: unknown): string =>
-  firstLine(error instanceof Error ? error.message : String(error))
+
+function unreadable(error: unknown): YamlProblem {
+  const reason = firstLine(error instanceof Error ? error.message : String(error))
+  return { code: 'yaml', message: `not readable as YAML: ${reason}`, ...START }
+}
