@@ -39,6 +39,13 @@ const SUITES = [
   { name: 'start', args: ['start.py'] },
 ]
 
+const unknown = chosen.filter((name) => !SUITES.some((suite) => suite.name === name))
+if (unknown.length > 0) {
+  const names = [...new Set(SUITES.map(({ name }) => name))].join(', ')
+  console.error(`no suite is called ${unknown.join(' or ')}; there are ${names}`)
+  process.exit(1)
+}
+
 const totals = { passed: 0, failed: 0, skipped: 0 }
 
 function count(status, name, note = '', seconds) {

@@ -122,7 +122,11 @@ def _attach(
     from .link import Link
     from .vocabulary import from_tokenizer
 
-    vocabulary = from_tokenizer(_tokenizer(vllm_config.model_config), width, set(end_ids))
+    tokenizer = _tokenizer(vllm_config.model_config)
+    own = getattr(tokenizer, "eos_token_id", None)  # the one that vLLM calls the end without a name
+    if isinstance(own, int):
+        end_ids = [own, *(t for t in end_ids if t != own)]
+    vocabulary = from_tokenizer(tokenizer, width, set(end_ids))
     make = _hello(vllm_config, runner, width, end_ids, vocabulary)
     client = Client(settings.address, make, vocabulary, stats)
     _only(client)

@@ -91,6 +91,8 @@ export type PlaneKit<V> = {
   readonly vocabularies: ShelfParts<V>
   /** Kinds of a vocabulary's tokens, for the reserved stop token. */
   readonly kinds: (vocabulary: V) => Uint8Array
+  /** What an engine writes for a token that it shows. */
+  readonly spell: (vocabulary: V, token: number) => string
   /** The bans that `token` would complete after `history`, by id. For the playground. */
   readonly bansOf?: (
     machine: ScanMachine,

@@ -75,6 +75,10 @@ export function createSidecarPlane<V extends PlaneVocabulary>(parts: PlaneParts<
         const vocabulary = plane.shelf.get(digest)
         return vocabulary === undefined ? undefined : chooseStopToken(kit.kinds(vocabulary))
       },
+      spell: (digest, token) => {
+        const vocabulary = plane.shelf.get(digest)
+        return vocabulary === undefined ? '' : kit.spell(vocabulary, token)
+      },
       inspect: createInspector({ ...parts.inspection, observe: parts.observe }),
       offer: (requestId, site) => {
         sites.set(requestId, site)

@@ -88,7 +88,7 @@ async function relay(parts: ProxyParts, generation: Generation, relayed: Relay):
       ? undefined
       : createMapper(streamed, admission.binding, {
           dialect,
-          addsStopString: showsStopToken(body),
+          spellEnd: showsStopToken(body) ? admission.binding.spell : undefined,
           grammar: hasGrammar(body),
           wasStopped: () => parts.wasStopped(requestId),
           message: () => parts.stopMessage(requestId),
@@ -133,7 +133,8 @@ function createMapper(
   const outcome = outcomeMapper({ ...rules, stopToken })
   const map: MapValue = (value) => stripAlternatives(outcome(value))
   if (!streamed) return createBodyMapper(map, MAX_ANSWER_BYTES)
-  return createFrameMapper(map, (text) => mayEnd(text) || hasLogprobs(text))
+  const endsAnywhere = rules.spellEnd !== undefined
+  return createFrameMapper(map, (text) => endsAnywhere || mayEnd(text) || hasLogprobs(text))
 }
 
 type Told = {

@@ -14,6 +14,8 @@ export type Binding = {
   readonly program: string
   /** The reserved id that a forced stop samples, or undefined when the vocabulary has none. */
   readonly stopToken: number | undefined
+  /** What the engine writes for a token that it shows; default: for its end token. */
+  readonly spell: (token?: number) => string
   /** The policy may change how the request is sampled while it runs. */
   readonly mayAdapt: boolean
   /** Ids that the site wants denied one by one: biased away, and no guarantee. */
@@ -75,8 +77,8 @@ function ownedTopP(body: Body): Record<string, number> | undefined {
 }
 
 /**
- * With both of these the engine would show the text of the reserved token. The client's own stop
- * strings are put back where the answer ends (`outcomeMapper`).
+ * With both of these the engine would show the text of the reserved token. What the client's own stop
+ * strings and tokens spell is put back where the answer ends (`outcomeMapper`).
  */
 export function showsStopToken(body: Body): boolean {
   return body['include_stop_str_in_output'] === true && body['skip_special_tokens'] === false

@@ -9,8 +9,11 @@ import type { Dialect } from './routes.ts'
 export type OutcomeRules = {
   readonly dialect: Dialect
   readonly stopToken: number | undefined
-  /** The client wants the stop string in the text, and the engine was told to leave it out. */
-  readonly addsStopString: boolean
+  /**
+   * The client wants to see what ended the text, and the engine was told to leave it out: spells the
+   * token that did, by default the end token. Undefined: the text is as the client wants it.
+   */
+  readonly spellEnd: ((token?: number) => string) | undefined
   /** The request runs under a grammar, so a stop of ours arrives as an engine error. */
   readonly grammar: boolean
   /** True once the step plane has directed a stop for this request. */
@@ -44,13 +47,24 @@ export function outcomeMapper(rules: OutcomeRules): MapValue {
 function toFiltered(choice: unknown, rules: OutcomeRules): unknown {
   if (!isObject(choice) || rules.stopToken === undefined) return choice
   const reason = choice['stop_reason']
-  if (rules.addsStopString && typeof reason === 'string') return withText(choice, reason, '')
-  if (reason !== rules.stopToken) return choice
+  if (reason !== rules.stopToken) {
+    const end = endOf(choice, rules)
+    return end === '' ? choice : withText(choice, end, '')
+  }
   rules.onStop()
   const stopped = { ...choice, finish_reason: 'content_filter', stop_reason: null }
   const message = rules.message()
   const gap = isObject(choice['delta']) || hasText(choice) ? '\n\n' : ''
   return message === undefined || message === '' ? stopped : withText(stopped, message, gap)
+}
+
+/** The text of what ended a choice, where it is to be put back. */
+function endOf(choice: Json, { spellEnd }: OutcomeRules): string {
+  if (spellEnd === undefined || choice['finish_reason'] !== 'stop') return ''
+  const reason = choice['stop_reason']
+  return typeof reason === 'string'
+    ? reason
+    : spellEnd(typeof reason === 'number' ? reason : undefined)
 }
 
 /** `more` after what was said: in the last delta, or at the end of the whole text. */

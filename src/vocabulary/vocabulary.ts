@@ -45,6 +45,11 @@ export function tokenBytes(v: Vocabulary, id: number): Uint8Array {
   return v.data.subarray(v.offsets[id]!, v.offsets[id + 1]!)
 }
 
+/** A token as an engine that skips no special tokens writes it: its name, or its text. */
+export function spellToken(v: Vocabulary, id: number): string {
+  return v.names.get(id) ?? (id < v.size ? decoder.decode(tokenBytes(v, id)) : '')
+}
+
 function toLittleEndian(values: Uint32Array): Uint8Array {
   const out = new Uint8Array(values.length * 4)
   const view = new DataView(out.buffer)

@@ -32,6 +32,7 @@ export function naiveKit(env: Readonly<Record<string, string>> = {}): PlaneKit<V
       maxVocabularies: 4,
     },
     kinds: (words) => words.kinds,
+    spell: () => '',
     env,
   }
 }

@@ -123,25 +123,30 @@ describe('a generation', () => {
     expect(mock.seen[1]?.body).not.toHaveProperty('top_p')
   })
 
-  it('never shows the reserved token, and keeps the stop string that a client wants', async () => {
+  it('never shows the reserved token, and puts back what a client wants to see of an end', async () => {
     const asked = { ...chat, include_stop_str_in_output: true, skip_special_tokens: false }
+    let ended: object = {}
     const { mock, client } = await start((response, { body }) => {
-      const shown = body['include_stop_str_in_output'] === true ? '<|reserved|>' : ''
-      const ended = { finish_reason: 'stop', stop_reason: body['stop'] === undefined ? 99 : 'END' }
+      const shown = body['include_stop_str_in_output'] === true ? '<|shown|>' : ''
       if (body['stream'] !== true) return json(response, completionOf(`I${shown}`, ended))
       sse(response)
       response.write(event(chunkOf({ content: 'I' })))
       response.end(`${event(chunkOf({ content: shown }, ended))}data: [DONE]\n\n`)
     })
-    const said = async (more: object): Promise<(string | null | undefined)[]> => {
-      const whole = await client.chat.completions.create({ ...asked, ...more })
+    const said = async (how: object): Promise<(string | null | undefined)[]> => {
+      ended = how
+      const whole = await client.chat.completions.create(asked)
       let text = ''
-      const stream = await client.chat.completions.create({ ...asked, ...more, stream: true })
+      const stream = await client.chat.completions.create({ ...asked, stream: true })
       for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? ''
       return [whole.choices[0]?.message.content, text]
     }
-    expect(await said({})).toEqual(['I', 'I'])
-    expect(await said({ stop: 'END' })).toEqual(['IEND', 'IEND'])
+    const stop = { finish_reason: 'stop' }
+    expect(await said({ ...stop, stop_reason: 99 })).toEqual(['I', 'I'])
+    expect(await said({ ...stop, stop_reason: 'END' })).toEqual(['IEND', 'IEND'])
+    expect(await said({ ...stop, stop_reason: 7 })).toEqual(['I<|7|>', 'I<|7|>'])
+    expect(await said({ ...stop, stop_reason: null })).toEqual(['I<|2|>', 'I<|2|>'])
+    expect(await said({ finish_reason: 'length', stop_reason: null })).toEqual(['I', 'I'])
     expect(mock.seen[0]?.body['include_stop_str_in_output']).toBe(false)
   })
 

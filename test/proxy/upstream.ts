@@ -97,6 +97,7 @@ export const BINDING = {
   policy: 'basic',
   program: 'ab'.repeat(32),
   stopToken: 99,
+  spell: (token = 2) => `<|${token}|>`,
   mayAdapt: false,
 } as const
 

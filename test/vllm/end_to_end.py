@@ -218,6 +218,23 @@ def disconnects(guarded, texts):
     expect(guilty == 0, f"{guilty} of 24 got through after disconnects")
 
 
+def shows_its_end(guarded, texts):
+    """A client that wants to see what ended a text sees what vLLM alone would show it."""
+    shown = {"include_stop_str_in_output": True, "skip_special_tokens": False}
+    plain = {"model": "demo", "temperature": 0.0, "max_tokens": 200, "vllm_xargs": {}, **shown}
+    prompt = "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
+    words = complete(direct(), "http://vllm", {**plain, "prompt": prompt})
+    later = words[4:].encode()
+    last = next(n for n, text in enumerate(texts) if text and len(text) > 2 and text in later)
+    ends = [{}, {"stop": words[6:10]}, {"stop_token_ids": [last]}, {"max_tokens": 3}]
+    for stream, end in [(s, e) for s in (False, True) for e in ends]:
+        body = {**plain, "prompt": prompt, "stream": stream, **end}
+        alone = complete(direct(), "http://vllm", body)
+        said = complete(httpx.Client(), guarded.url, body)
+        expect(said == alone, f"stream {stream}, {end}: {said!r}, alone {alone!r}")
+    return f"{len(ends)} ends, streamed and not; the whole text ends with {words[-12:]!r}"
+
+
 def shows_metrics(guarded, texts):
     text = httpx.get(guarded.url + "/metrics", timeout=10).text
     lines = [x for x in text.splitlines() if "plugin" in x and not x.startswith("#")]
@@ -271,6 +288,7 @@ def main():
         case("end to end: attacks around the proxy", around, guarded, texts)
         case("end to end: n = 3", three, guarded, texts)
         case("end to end: clients that hang up", disconnects, guarded, texts)
+        case("end to end: what ended a text is shown", shows_its_end, guarded, texts)
         case("end to end: plugin metrics", shows_metrics, guarded, texts)
         case("end to end: sidecar killed, resident", killed, guarded, texts, "resident", "closed")
         case("end to end: sidecar killed, closed", killed, guarded, texts, "closed", "open")

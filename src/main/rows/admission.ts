@@ -21,6 +21,8 @@ export type AdmissionParts = {
   /** Digest of the policy's program on a vocabulary; undefined while it is not compiled. */
   readonly program: (policy: SitePolicy, vocabularyDigest: string) => string | undefined
   readonly stopToken: (vocabularyDigest: string) => number | undefined
+  /** What the engine writes for a token that it shows. */
+  readonly spell: (vocabularyDigest: string, token: number) => string
   /** Looks at the prompt and builds what follows the answer. */
   readonly inspect: Inspect
   /** Told what tools a request offers, before the engine opens its rows. */
@@ -63,9 +65,12 @@ async function bind(
   for (let waited = 0; ; waited += POLL_MS) {
     const engines = enginesOf(parts.guard.engines(), model)
     const program = programOf(parts, policy, engines)
-    const digest = engines[0]?.engine.vocabularyDigest ?? ''
-    if (program !== undefined) return { ...base, program, stopToken: parts.stopToken(digest) }
-    if (policy.onFailure === 'open') return { ...base, program: '', stopToken: undefined }
+    const { vocabularyDigest: digest = '', endTokenIds = [] } = engines[0]?.engine ?? {}
+    const spell = (token = endTokenIds[0]): string =>
+      token === undefined ? '' : parts.spell(digest, token)
+    const mine = { ...base, spell }
+    if (program !== undefined) return { ...mine, program, stopToken: parts.stopToken(digest) }
+    if (policy.onFailure === 'open') return { ...mine, program: '', stopToken: undefined }
     if (waited >= parts.waitMs) throw unready(engines)
     await parts.sleep(POLL_MS)
   }

@@ -8,7 +8,7 @@ import type { EngineInfo, ProgramImage } from '../../model/engine.ts'
 import { GuardError } from '../../model/errors.ts'
 import type { ErrorCode } from '../../model/errors.ts'
 import type { VocabularyChunkIn } from '../../programs/vocabulary-shelf.ts'
-import { createVocabularyAssembler } from '../../vocabulary/vocabulary.ts'
+import { createVocabularyAssembler, spellToken } from '../../vocabulary/vocabulary.ts'
 import type { Vocabulary } from '../../vocabulary/vocabulary.ts'
 import type { ProgramAnswer, ProgramJob } from './program-worker.ts'
 import type { PlaneKit } from '../serving-plane.ts'
@@ -32,6 +32,7 @@ export function createProgramKit(
       maxVocabularies: MAX_VOCABULARIES,
     },
     kinds: (vocabulary) => vocabulary.kinds,
+    spell: spellToken,
     bansOf: bansCompletedBy,
     env,
     close: () => compiler.close(),

@@ -43,6 +43,7 @@ function admit(engines: readonly EngineView[], body: Body) {
     tenancy: () => Promise.resolve(TENANCY),
     program: (_, digest) => `program of ${digest}`,
     stopToken: (digest) => digest.length,
+    spell: (digest, token) => `${token} of ${digest}`,
     inspect: () => Promise.resolve({ kind: 'admit', site: undefined }),
     offer: () => undefined,
     deniedTokens: [],
