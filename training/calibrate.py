@@ -2,7 +2,9 @@
 
 A threshold is the highest of the quantiles that the benign sets below demand at their rates; the
 binding set is named. `calibrate` is a held-out part of the training sources, the others are the
-development sets. The model's digest is computed as src/classifiers/models-file.ts does it.
+development sets. Beside it stand points for the rates that policies may name: the threshold of each on
+all benign rows of these sets together, where they are enough to show the rate. The model's digest is
+computed as src/classifiers/models-file.ts does it.
 """
 
 from __future__ import annotations
@@ -36,6 +38,36 @@ GROUPS = {"toxicity": {"madlibs": 0.05}}
 def bar_at(benign: np.ndarray, rate: float) -> float:
     """The lowest threshold that at most `rate` of the benign scores reach."""
     return float(np.sort(benign)[::-1][int(len(benign) * rate)]) + 1e-6
+
+
+# As in src/classifiers/calibration.ts.
+RATES = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1]
+
+
+def upper(hits: int, count: int) -> float:
+    """The exact upper 95 % bound of a rate (Clopper and Pearson, 1934)."""
+    if hits >= count:
+        return 1.0
+    k = np.arange(hits + 1)
+    steps = np.log((count - k[1:] + 1) / k[1:])
+    choose = np.concatenate([[0.0], np.cumsum(steps)])
+    low, high = hits / count, 1.0
+    for _ in range(60):
+        p = (low + high) / 2
+        at_most = np.exp(choose + k * np.log(p) + (count - k) * np.log1p(-p)).sum()
+        low, high = (p, high) if at_most > 0.05 else (low, p)
+    return high
+
+
+def points(benign: np.ndarray) -> list[dict[str, float]]:
+    """The threshold of every rate that at least one of these scores may exceed, with what was seen."""
+    found = []
+    for rate in (r for r in RATES if r * len(benign) >= 1):
+        # Rounded up, so that what is stored holds the rate as well.
+        bar = min(1.0, float(np.ceil(bar_at(benign, rate) * 1e6) / 1e6))
+        hits = int((benign >= bar).sum())
+        found.append({"rate": rate, "threshold": bar, "observed": hits / len(benign), "upper": round(upper(hits, len(benign)), 6)})
+    return found
 
 
 def digest(folder: Path) -> tuple[dict[str, str], str]:
@@ -83,6 +115,11 @@ def main() -> None:
             "threshold": round(bar, 6), "target_fpr": {**WANTED[head], **GROUPS.get(head, {})}[binding], "observed_fpr": hits / len(benign),
             "upper_fpr": interval(hits, len(benign))[1], "benign": len(benign),
             "source": f"binding set {binding}; false positives: {rates}",
+            "points": points(np.concatenate(list(pools.values()))),
+            "pool": {
+                "benign": sum(len(p) for p in pools.values()),
+                "source": "all benign rows of " + ", ".join(f"{n} {len(p)}" for n, p in pools.items()),
+            },
             "quantiles": [round(float(np.quantile(pools["calibrate"], q)), 6) for q in (0.5, 0.75, 0.9, 0.95, 0.99)],
         }
         print(head, heads[head]["threshold"], heads[head]["source"])

@@ -16,7 +16,7 @@ const headSchema = z.strictObject({
   source: z.string(),
   /** Scores at the QUANTILES of benign traffic: what drift is measured against. */
   quantiles: z.array(z.number()),
-  /** Thresholds for further rates, each with what was seen and the bound. */
+  /** Thresholds of rates that policies may name, each with what was seen and the bound. */
   points: z
     .array(
       z.strictObject({
@@ -27,6 +27,8 @@ const headSchema = z.strictObject({
       }),
     )
     .optional(),
+  /** What the points were measured on, where it is more than the threshold was chosen on. */
+  pool: z.strictObject({ benign: z.int().nonnegative(), source: z.string() }).optional(),
 })
 
 const calibrationSchema = z.strictObject({
@@ -128,7 +130,7 @@ export function thresholdFor(
   }
 }
 
-/** Rates whose thresholds an artefact always has, so that policies may name them. */
+/** Rates whose thresholds an artefact has where its rows can show them, so that policies may name them. */
 export const RATES = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1] as const
 
 export function calibrateHead(
@@ -137,16 +139,20 @@ export function calibrateHead(
   source: string,
 ): HeadCalibration {
   const sorted = Float64Array.from(benign).toSorted()
+  // A rate below one row of all was not seen: a threshold for it would be a guess.
+  const rates = [...new Set([...RATES, targetFpr])].filter((rate) => rate * benign.length >= 1)
   return {
     ...thresholdFor(benign, targetFpr),
     target_fpr: targetFpr,
     benign: benign.length,
     source,
     quantiles: QUANTILES.map((q) => quantile(sorted, q)),
-    points: RATES.map((rate) => {
-      const found = thresholdFor(benign, rate)
-      const { threshold, observed_fpr: observed, upper_fpr: upper } = found
-      return { rate, threshold, observed, upper }
-    }),
+    points: rates
+      .toSorted((a, b) => a - b)
+      .map((rate) => {
+        const found = thresholdFor(benign, rate)
+        const { threshold, observed_fpr: observed, upper_fpr: upper } = found
+        return { rate, threshold, observed, upper }
+      }),
   }
 }

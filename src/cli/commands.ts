@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { GuardError } from '../model/errors.ts'
 import { suggestion } from '../model/nearest.ts'
-import type { Calibration } from '../policy/compile/compile-trigger.ts'
+import type { Calibration } from '../policy/compile/calibrated.ts'
 import { CLASSIFIERS } from '../policy/compile/names.ts'
 import { toLine } from './mistakes.ts'
 

@@ -48,6 +48,13 @@ describe('calibrateHead', () => {
     }
   })
 
+  it('has no threshold for a rate that its rows cannot show, and one for the rate asked for', () => {
+    const rates = (rows: number, asked: number) =>
+      calibrateHead(take(rows, 7), asked, 'test').points?.map(({ rate }) => rate)
+    expect(rates(400, 0.03)).toEqual([0.005, 0.01, 0.02, 0.03, 0.05, 0.1])
+    expect(rates(4000, 0.00025)).toEqual([0.00025, ...RATES])
+  })
+
   it('holds on traffic that it has not seen, within its bound', () => {
     const fresh = take(20_000, 99)
     for (const { threshold, upper } of calibrateHead(benign, 0.01, 'test').points ?? []) {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { runCli } from '../../src/cli/commands.ts'
 import { runPolicy } from '../../src/policy/command/cli.ts'
 
 const GOOD = `name: p
@@ -129,6 +130,29 @@ rules:
     await expect(runPolicy(['diff', a, b, '--fail-on', 'lose'])).rejects.toThrow(
       /did you mean loose/,
     )
+  })
+
+  it('check holds a rate against the calibration of the models, the shipped ones by default', async () => {
+    const asking = (rate: number, more = ''): string =>
+      GOOD.replace(
+        'type: keywords, any: [forbidden]',
+        `type: classifier, classifier: risk, false_positive_rate: ${rate}${more}`,
+      ).replaceAll(/ {4}tests:[^]*/g, '')
+    const check = async (text: string, ...flags: string[]): Promise<number> => {
+      printed = ''
+      return runCli(['policy', 'check', write('rate.yaml', text), ...flags])
+    }
+    expect(await check(asking(0.001))).toBe(0)
+    expect(printed).toContain('0 errors, 0 warnings')
+    expect(await check(asking(0.0001))).toBe(1)
+    expect(printed).toMatch(
+      /rate\.yaml:4:\d+ error: rule r: no calibration of risk holds a rate of 0\.0001; the lowest is 0\.0005 \(stream, encoder\): ask for that rate/,
+    )
+    expect(await check(asking(0.0001, ', threshold: 0.99'), '--strict')).toBe(1)
+    expect(printed).toMatch(/warning: .*: the threshold of 0\.99 is taken/)
+    writeFileSync(join(folder, 'registry.json'), '{"format": 1, "models": {}, "names": {}}')
+    expect(await check(asking(0.001), '--models', folder)).toBe(1)
+    expect(printed).toMatch(/no calibration of risk is loaded/)
   })
 
   it('diff asks the calibration of the models for the threshold of a rate', async () => {

@@ -193,7 +193,18 @@ describe('false_positive_rate', () => {
     const both = { risk: [fast, head('encoder', [0.0005, 0.9])] }
     expect(policyOf(yaml, { calibration: both }).leaves[0]).toMatchObject({ min: 0.9 })
     const coarse = { risk: [fast, head('encoder', [0.01, 0.9])] }
-    expect(problemsOf(yaml, { calibration: coarse })[0]).toMatch(/no calibration of risk/)
+    expect(problemsOf(yaml, { calibration: coarse })[0]).toMatch(
+      /:4:\d+ error: rule r: no calibration of risk holds a rate of 0\.001; the lowest is 0\.01 \(stream, encoder\): ask for that rate/,
+    )
+    expect(problemsOf(yaml, { calibration: {} })[0]).toMatch(
+      /error: rule r: no calibration of risk is loaded .* classifiers\.models/,
+    )
+    const stated = yaml.replace('rate: 0.001', 'rate: 0.001, threshold: 0.7')
+    expect(problemsOf(stated, { calibration: coarse })[0]).toMatch(
+      /warning: .* the lowest is 0\.01 .*: the threshold of 0\.7 is taken/,
+    )
+    expect(policyOf(stated, { calibration: coarse }).leaves[0]).toMatchObject({ min: 0.7 })
+    expect(problemsOf(stated)).toEqual([])
     expect(problemsOf(yaml)[0]).toMatch(/no calibration of risk/)
   })
 })

@@ -4,12 +4,12 @@
  * those are opened, so a calibration of another model never starts.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { QUANTILES, parseCalibration } from '../../classifiers/calibration.ts'
 import type { HeadCalibration } from '../../classifiers/calibration.ts'
 import { readRegistry } from '../../classifiers/models-file.ts'
 import { GuardError } from '../../model/errors.ts'
-import type { Calibration } from '../../policy/compile/compile-trigger.ts'
+import type { Calibration } from '../../policy/compile/calibrated.ts'
 
 /** Of the classifiers of these names; others and uncalibrated ones are left out. */
 export function readCalibrations(folder: string, names: readonly string[]): Calibration {
@@ -26,6 +26,14 @@ export function readCalibrations(folder: string, names: readonly string[]): Cali
   )
 }
 
+/** Of every label of a model in a folder of its own. */
+export function readOwnCalibration(folder: string): Calibration[string] {
+  const model = basename(folder)
+  return Object.entries(readHeads(folder)).flatMap(([label, head]) =>
+    head === undefined ? [] : [{ model, label, points: pointsOf(head) }],
+  )
+}
+
 function readHeads(folder: string): Readonly<Record<string, HeadCalibration | undefined>> {
   const place = join(folder, 'calibration.json')
   if (!existsSync(place)) return {}
@@ -36,13 +44,23 @@ function readHeads(folder: string): Readonly<Record<string, HeadCalibration | un
   }
 }
 
-/** Of a quantile q of benign scores, a share of 1 - q lies above it. */
-function pointsOf(head: HeadCalibration): { rate: number; threshold: number }[] {
-  const chosen = { rate: head.target_fpr, threshold: head.threshold }
+type Point = Calibration[string][number]['points'][number]
+
+/** The points as they were measured; of an artefact that has none, the chosen one and the quantiles. */
+function pointsOf(head: HeadCalibration): readonly Point[] {
+  if (head.points !== undefined) {
+    return head.points.map(({ rate, threshold, upper }) => ({ rate, threshold, upper }))
+  }
+  const chosen = { rate: head.target_fpr, threshold: head.threshold, upper: head.upper_fpr }
+  // Of a quantile q of benign scores, a share of 1 - q lies above it.
   const known = QUANTILES.flatMap((q, i) => {
     const threshold = head.quantiles[i]
-    return threshold === undefined ? [] : [{ rate: 1 - q, threshold }]
+    return threshold === undefined ? [] : [{ rate: Number((1 - q).toFixed(6)), threshold }]
   })
-  const exact = (head.points ?? []).map(({ rate, threshold }) => ({ rate, threshold }))
-  return [chosen, ...exact, ...known]
+  // They may be of other texts than the chosen one: a lower rate has no lower threshold.
+  const all = [chosen, ...known]
+  return all.map((point) => {
+    const above = all.filter(({ rate }) => rate >= point.rate).map(({ threshold }) => threshold)
+    return { ...point, threshold: Math.max(...above) }
+  })
 }

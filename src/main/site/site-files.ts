@@ -2,8 +2,9 @@
 import { loadBannedTokens } from '../../config/file.ts'
 import type { EffectiveConfig } from '../../config/layers.ts'
 import { GuardError } from '../../model/errors.ts'
+import type { Calibration } from '../../policy/compile/calibrated.ts'
 import { CLASSIFIERS, PII, PROBE, classifierName } from '../../policy/compile/names.ts'
-import { readCalibrations } from './calibrations.ts'
+import { readCalibrations, readOwnCalibration } from './calibrations.ts'
 import { MODELS } from '../scores/scorers.ts'
 import { readPolicyFiles } from '../../policy/files/file.ts'
 import type { PolicyFile } from '../../policy/files/library.ts'
@@ -52,9 +53,21 @@ export function readSiteSettings(
         ? { risk_threshold, safe_mode, classifiers: scored }
         : undefined,
     classifiers: [...new Set([...CLASSIFIERS, PROBE, ...names])],
-    calibration: scored.length === 0 ? {} : readCalibrations(MODELS, scored),
+    calibration: calibrationOf(config),
   }
   const { embedding_mode, probe } = config.classifiers
   const told = embedding_mode && probe === '' ? [...warnings, NO_PROBE] : warnings
   return { settings, bannedTokens: settings.isMasking ? tokenIds : [], warnings: told }
+}
+
+/** Of every model that may answer, in any phase. */
+function calibrationOf({ classifiers, guardrails }: EffectiveConfig['config']): Calibration {
+  const { ingress, midstream } = guardrails
+  const asked = [...classifiers.models, ...ingress.classifiers, ...midstream.classifiers]
+  const names = asked.flatMap((model) => (typeof model === 'string' ? [classifierName(model)] : []))
+  const own = classifiers.models.flatMap((model) =>
+    typeof model === 'string' ? [] : [[model.name, readOwnCalibration(model.path)] as const],
+  )
+  const shipped = names.length === 0 ? {} : readCalibrations(MODELS, names)
+  return { ...shipped, ...Object.fromEntries(own) }
 }

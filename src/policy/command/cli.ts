@@ -15,7 +15,7 @@ import { GuardError } from '../../model/errors.ts'
 import { suggestion } from '../../model/nearest.ts'
 import { flag, parseFlags } from './cli-flags.ts'
 import type { Flags } from './cli-flags.ts'
-import type { Calibration } from '../compile/compile-trigger.ts'
+import type { Calibration } from '../compile/calibrated.ts'
 import type { CompiledPolicy } from '../compiled.ts'
 import { diffPolicies } from '../diff/diff.ts'
 import type { Change } from '../diff/diff.ts'
@@ -51,9 +51,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 
 const USAGE = `checkstream policy COMMAND
 
-  check PATH…          read and compile; --strict: warnings count; --format text|sarif|junit; --out FILE
+  check PATH…          read and compile; --strict: warnings count; --format text|sarif|junit; --out FILE;
+                       --models FOLDER for the calibrations of its models
   test PATH…           run the tests beside the rules; --format text|junit|json; --out FILE
-  explain TEXT         what would be done; --path PATH, --policy NAME, --score MODEL=0.9 (repeatable)
+  explain TEXT         what would be done; --path PATH, --policy NAME, --score MODEL=0.9 (repeatable),
+                       --models FOLDER
   diff A B             what changes from one file or folder to the other: --policy NAME, --json,
                        --models FOLDER for their calibrations; exit 0, or 1 where there is a change
                        that --fail-on change|looser|stricter names (looser: unknown ones count)
@@ -101,9 +103,9 @@ function build(paths: readonly string[], calibration?: Calibration): LibraryResu
   return { library: undefined, problems: [...result.problems, ...more] }
 }
 
-function check(argv: readonly string[]): number {
-  const flags = parseFlags(argv, { strict: false, format: true, out: true })
-  const { library, problems } = build(flags.rest)
+async function check(argv: readonly string[], read: ReadCalibration | undefined): Promise<number> {
+  const flags = parseFlags(argv, { strict: false, format: true, out: true, models: true })
+  const { library, problems } = build(flags.rest, await read?.(flag(flags, 'models')))
   const errors = problems.filter((p) => p.severity === 'error').length
   const format = flag(flags, 'format') ?? 'text'
   if (format === 'sarif') write(flags, toSarif(problems, '0.1.0'))
@@ -159,11 +161,15 @@ function testReport({ results, coverage }: TestRun): string {
   return lines.join('\n')
 }
 
-function explain(argv: readonly string[]): number {
-  const flags = parseFlags(argv, { path: true, policy: true, score: true })
+async function explain(
+  argv: readonly string[],
+  read: ReadCalibration | undefined,
+): Promise<number> {
+  const flags = parseFlags(argv, { path: true, policy: true, score: true, models: true })
   const text = flags.rest.join(' ')
   if (text === '') throw new GuardError('config_invalid', 'policy explain: needs a text')
-  const library = requireLibrary(build([flag(flags, 'path') ?? 'policies']))
+  const calibration = await read?.(flag(flags, 'models'))
+  const library = requireLibrary(build([flag(flags, 'path') ?? 'policies'], calibration))
   const policy = choose(library, flag(flags, 'policy'))
   const scores = Object.fromEntries(
     (flags.values.get('score') ?? []).map((s) => [s.split('=')[0] ?? '', Number(s.split('=')[1])]),

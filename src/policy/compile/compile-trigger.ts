@@ -6,6 +6,8 @@ import { PHASES } from '../../model/finding.ts'
 import type { Phase } from '../../model/finding.ts'
 import { compileLeaf } from '../context.ts'
 import type { DecideContext, Formula, Leaf } from '../compiled.ts'
+import { rateBar } from './calibrated.ts'
+import type { Calibration } from './calibrated.ts'
 import { classifierName, PII, TAGGED } from './names.ts'
 import type {
   ClassifierTrigger,
@@ -16,44 +18,6 @@ import type {
 import { sorted, STANDARD_FOLDS, TooMuch } from './texts.ts'
 import type { Matching, Texts } from './texts.ts'
 import { compileToolTest } from '../tool-condition.ts'
-
-/** What the calibrations of the models know, by classifier: thresholds and the rates they hold. */
-export type Calibration = Readonly<
-  Record<
-    string,
-    readonly {
-      /** Name of the model whose scores these are. */
-      readonly model: string
-      readonly label: string
-      readonly points: readonly { readonly rate: number; readonly threshold: number }[]
-    }[]
-  >
->
-
-/**
- * The lowest known threshold that holds the rate; of several models that may answer, the highest of
- * theirs, so that the rate holds whichever does. undefined when one of them knows none.
- */
-export function thresholdAt(
-  calibration: Calibration,
-  classifier: string,
-  label: string | undefined,
-  rate: number,
-): { readonly threshold: number; readonly source: string } | undefined {
-  const heads = (calibration[classifier] ?? []).filter(
-    (head) => label === undefined || head.label === label || label === classifier,
-  )
-  const found = heads.map(({ points }) =>
-    points
-      .filter((point) => point.rate <= rate)
-      .toSorted((a, b) => b.rate - a.rate)
-      .at(0),
-  )
-  const thresholds = found.flatMap((point) => (point === undefined ? [] : [point.threshold]))
-  if (thresholds.length === 0 || thresholds.length < heads.length) return undefined
-  const source = heads.map(({ model }) => model).join(', ')
-  return { threshold: Math.max(...thresholds), source: `calibration of ${source}` }
-}
 
 /** What is said of a rule while it is compiled, at a path below it. */
 export type Say = (
@@ -276,18 +240,16 @@ function thresholdOf(
   model: string,
   path: readonly (string | number)[],
 ): { readonly min: number; readonly source: string } {
-  const written = trigger.threshold ?? trigger.min
   const rate = trigger.false_positive_rate
   if (rate !== undefined) {
-    const known = parts.calibration
-    const found = known === undefined ? undefined : thresholdAt(known, model, trigger.label, rate)
-    if (found !== undefined) return { min: found.threshold, source: found.source }
-    if (written !== undefined) return { min: written, source: 'policy' }
-    const message = `no calibration of ${model} gives a threshold for a rate of ${rate}: state a threshold to fall back on`
-    const severity = parts.calibration === undefined ? 'warning' : 'error'
-    parts.say(severity, 'threshold', [...path, 'false_positive_rate'], message)
-    return { min: 1, source: 'uncalibrated' }
+    const { min, source, told } = rateBar(parts.calibration, trigger, model, rate)
+    // That nobody is called so was told.
+    if (told !== undefined && parts.classifiers?.has(model) !== false) {
+      parts.say(told.severity, 'threshold', [...path, 'false_positive_rate'], told.message)
+    }
+    return { min, source }
   }
+  const written = trigger.threshold ?? trigger.min
   if (written === undefined && trigger.max === undefined) {
     const message = 'classifier: needs threshold, min, max or false_positive_rate'
     parts.say('error', 'threshold', path, message)

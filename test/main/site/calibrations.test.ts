@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { calibrateHead } from '../../../src/classifiers/calibration.ts'
-import { readCalibrations } from '../../../src/main/site/calibrations.ts'
-import { thresholdAt } from '../../../src/policy/compile/compile-trigger.ts'
+import type { HeadCalibration } from '../../../src/classifiers/calibration.ts'
+import { readCalibrations, readOwnCalibration } from '../../../src/main/site/calibrations.ts'
+import { thresholdAt } from '../../../src/policy/compile/calibrated.ts'
+import type { Calibration } from '../../../src/policy/compile/calibrated.ts'
 
 describe('readCalibrations', () => {
   it('gives policies the threshold of the rate that they name', () => {
@@ -26,11 +28,65 @@ describe('readCalibrations', () => {
     }
     writeFileSync(join(folder, 'own/calibration.json'), JSON.stringify(artefact))
     const known = readCalibrations(folder, ['toxicity_detector'])
-    const at = (rate: number) => thresholdAt(known, 'toxicity_detector', undefined, rate)?.threshold
-    expect(at(0.001)).toBeCloseTo(0.999, 3)
-    expect(at(0.01)).toBeCloseTo(0.99, 3)
+    const at = (rate: number) => thresholdAt(known, { classifier: 'toxicity_detector', rate })
+    const threshold = (rate: number) => (at(rate) as { threshold: number }).threshold
+    expect(threshold(0.001)).toBeCloseTo(0.999, 3)
+    expect(threshold(0.01)).toBeCloseTo(0.99, 3)
     // Between two rates the stricter one holds; below the smallest none is known.
-    expect(at(0.003)).toBeCloseTo(0.998, 3)
-    expect(at(0.0001)).toBeUndefined()
+    expect(threshold(0.003)).toBeCloseTo(0.998, 3)
+    expect(at(0.0001)).toEqual({ kind: 'unknown', lowest: 0.0005, models: 'own' })
+    // 10 of 10 000 were seen: Clopper and Pearson give at most 0.0017.
+    expect(at(0.001)).toMatchObject({
+      source: 'calibration of own: at most 0.0017 of benign texts (95 %)',
+    })
+  })
+
+  it('takes a higher threshold for a lower rate of an artefact that was measured on two sets', () => {
+    const head = {
+      ...calibrateHead(
+        [...Array(100).keys()].map((i) => i / 100),
+        0.05,
+        'hard',
+      ),
+      points: undefined,
+    }
+    const easy = { ...head, threshold: 0.94, quantiles: [0.01, 0.02, 0.03, 0.04, 0.05] }
+    const known = { x: own(easy) }
+    for (const rate of [0.05, 0.02, 0.01]) {
+      expect(thresholdAt(known, { classifier: 'x', rate })).toMatchObject({ threshold: 0.94 })
+    }
+  })
+
+  it('finds the lowest rate of each shipped head in rows that can show it', () => {
+    const names = [
+      'toxicity_detector',
+      'prompt_injection',
+      'finance_regulatory',
+      'self_harm',
+      'risk',
+    ]
+    const models = readCalibrations(join(import.meta.dirname, '../../../models'), names)
+    for (const classifier of names) {
+      const at = (rate: number) => thresholdAt(models, { classifier, rate })
+      expect(at(0.001), classifier).toMatchObject({ kind: 'known' })
+      const rising = [0.1, 0.05, 0.01, 0.001].map(
+        (rate) => (at(rate) as { threshold: number }).threshold,
+      )
+      expect(rising).toEqual(rising.toSorted((a, b) => a - b))
+    }
   })
 })
+
+/** What is read of an artefact with this head in a folder of its own. */
+function own(head: HeadCalibration): Calibration[string] {
+  const folder = mkdtempSync(join(tmpdir(), 'checkstream-calibrations-'))
+  const artefact = {
+    format: 1,
+    model_digest: 'a',
+    data_digest: 'b',
+    made: 'now',
+    heads: { x: head },
+  }
+  writeFileSync(join(folder, 'calibration.json'), JSON.stringify(artefact))
+  return readOwnCalibration(folder)
+}
