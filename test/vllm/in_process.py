@@ -3,6 +3,7 @@
 One engine serves many cases, because starting one costs seconds.
 """
 
+import json
 import random
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from stage import (
     PHRASES,
+    ROOT,
     Sidecar,
     case,
     close,
@@ -98,6 +100,21 @@ def guarded(llm, found):
 def unaffected(llm, found):
     expect(plain(llm) == found["plain"], "greedy output differs from an engine without the guard")
     return healthy(llm, f"{len(PROMPTS)} greedy outputs are token-identical")
+
+
+def golden(llm):
+    """What PyTorch said with the same weights, as the embedded engine says it, but for what is banned."""
+    cases = json.loads((ROOT / "models/demo-lm/golden.json").read_text())["cases"]
+    cases, length = (cases[:2], 20) if SMALL else (cases, 100)
+    given = params(max_tokens=length, ignore_eos=True)
+    prompts = [{"prompt_token_ids": c["prompt_ids"]} for c in cases]
+    outputs = [o.outputs[0] for o in llm.generate(prompts, given, use_tqdm=False)]
+    wanted = [c["output_ids"][:length] for c in cases]
+    decode = llm.get_tokenizer().decode
+    banned = [n for n, ids in enumerate(wanted) if violations(decode(ids))]
+    same = [n for n, o in enumerate(outputs) if list(o.token_ids) == wanted[n]]
+    expect(sorted(same + banned) == [*range(len(cases))], f"only {same} are as in the golden file")
+    return healthy(llm, f"{len(same)} outputs of {length} tokens, and {len(banned)} that is banned")
 
 
 def children(llm, found):
@@ -250,6 +267,7 @@ def main():
         llm = engine(ADVERSARY, GUARD, enable_prefix_caching=True, **few)
         case(f"{MODE}: attacks with the guard, prefix caching on", guarded, llm, found)
         case(f"{MODE}: unaffected requests", unaffected, llm, found)
+        case(f"{MODE}: the golden file", golden, llm)
         case(f"{MODE}: n = 3", children, llm, found)
         case(f"{MODE}: aborts", aborted, llm, found)
         case(f"{MODE}: JSON schema under a ban", schema, llm, found)
