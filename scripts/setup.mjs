@@ -5,12 +5,16 @@ import {
   accessSync,
   constants,
   existsSync,
+  linkSync,
   readdirSync,
   readFileSync,
+  renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
@@ -39,12 +43,15 @@ export function checkNode(version = process.versions.node) {
 export async function ensureInstalled(root = ROOT, say = console.log) {
   const lock = join(root, 'package-lock.json')
   if (!existsSync(lock)) throw new Refusal(`${lock} is missing: check the repository out again`)
-  const missing = missingPackages(root, lock)
-  if (missing.length === 0) return
+  if (missingPackages(root, lock).length === 0) return
   checkWritable(root)
-  say(`Installing ${missing.length} packages from the lockfile …`)
-  const code = await run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], root)
-  if (code !== 0) throw new Refusal('npm ci failed; its message is above')
+  await alone(root, say, async () => {
+    const missing = missingPackages(root, lock)
+    if (missing.length === 0) return
+    say(`Installing ${missing.length} packages from the lockfile …`)
+    const code = await run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], root)
+    if (code !== 0) throw new Refusal('npm ci failed; its message is above')
+  })
 }
 
 /** Names of packages that the lockfile wants and node_modules does not have in that version. */
@@ -71,6 +78,19 @@ function readPackages(path) {
 
 /** Compiles src/ when it is newer than the last complete build. */
 export async function ensureBuilt(root = ROOT, say = console.log) {
+  if (isBuilt(root)) return
+  checkWritable(root)
+  await alone(root, say, async () => {
+    if (isBuilt(root)) return
+    say('Building …')
+    const compiler = join(root, 'node_modules/typescript/bin/tsc')
+    const code = await run(process.execPath, [compiler, '-p', 'tsconfig.build.json'], root)
+    if (code !== 0) throw new Refusal('the build failed; its messages are above')
+    writeFileSync(join(root, BUILT), '')
+  })
+}
+
+function isBuilt(root) {
   const stamp = join(root, BUILT)
   const built = statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0
   const inputs = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) =>
@@ -80,16 +100,69 @@ export async function ensureBuilt(root = ROOT, say = console.log) {
     newestIn(join(root, 'src')),
     ...inputs.map((path) => statSync(path).mtimeMs),
   )
-  if (built >= newest) return
-  checkWritable(root)
-  say('Building …')
-  const code = await run(
-    process.execPath,
-    [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],
-    root,
-  )
-  if (code !== 0) throw new Refusal('the build failed; its messages are above')
-  writeFileSync(stamp, '')
+  return built >= newest
+}
+
+const LOCK = '.checkstream-setup'
+/** A lock that is older than any setup takes was left by a process whose id another one has now. */
+const LOCK_AGE_MS = 20 * 60_000
+
+/** Two commands in one fresh clone would install and build over each other: the second one waits. */
+export async function alone(root, say, work) {
+  const lock = join(root, LOCK)
+  for (let hasSaid = false; !take(lock); await sleep(200)) {
+    if (!hasSaid) say(`Waiting for another setup in this folder (${lock}) …`)
+    hasSaid = true
+  }
+  try {
+    await work()
+  } finally {
+    rmSync(lock, { force: true })
+  }
+}
+
+function take(lock) {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw new Refusal(`${lock} cannot be written: ${error.message}`)
+  }
+  const left = abandoned(lock)
+  if (left !== undefined) takeAway(lock, left)
+  return false
+}
+
+/** What the lock says when whoever wrote it is gone. */
+function abandoned(lock) {
+  try {
+    const said = readFileSync(lock, 'utf8')
+    if (Date.now() - statSync(lock).mtimeMs > LOCK_AGE_MS) return said
+    return said === '' || isAlive(Number(said)) ? undefined : said
+  } catch {
+    return undefined // it was given back meanwhile
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error.code !== 'ESRCH'
+  }
+}
+
+/** By a new name first: another one may have taken the lock since it was looked at. */
+function takeAway(lock, left) {
+  const mine = `${lock}-${process.pid}`
+  try {
+    renameSync(lock, mine)
+    if (readFileSync(mine, 'utf8') !== left) linkSync(mine, lock)
+  } catch (error) {
+    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error
+  }
+  rmSync(mine, { force: true })
 }
 
 function newestIn(folder) {

@@ -1,5 +1,5 @@
 /** What npm start refuses, each as one clear line, and what the engine refuses before it serves. */
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import {
   appendFileSync,
@@ -16,6 +16,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { parseEngineArgs } from '../../src/engine/engine-cli.ts'
 import { openModelFolder } from '../../src/engine/model-file.ts'
@@ -39,6 +40,9 @@ try { ${code}; console.log('fine') } catch (error) { console.log(error.message) 
   }).trim()
 }
 
+const outputOf = async (command: string, args: readonly string[]): Promise<string> =>
+  (await promisify(execFile)(command, args)).stdout
+
 describe('setup', () => {
   it.each([
     ['18.20.4', 'too old'],
@@ -52,6 +56,27 @@ describe('setup', () => {
   it('names a lockfile that is missing', () => {
     const empty = JSON.stringify(folder)
     expect(setup(`await setup.ensureInstalled(${empty})`)).toMatch(/package-lock.json is missing/)
+  })
+
+  it('lets one of several commands set up at a time, and takes over from one that died', async () => {
+    const root = mkdtempSync(join(folder, 'shared-'))
+    const log = join(root, 'log')
+    const died = spawnSync(process.execPath, ['-e', ''])
+    writeFileSync(join(root, '.checkstream-setup'), String(died.pid))
+    const script = `import { appendFileSync as log } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { alone } from ${JSON.stringify(join(ROOT, 'scripts/setup.mjs'))}
+await alone(${JSON.stringify(root)}, console.log, async () => {
+  log(${JSON.stringify(log)}, '(')
+  await sleep(300)
+  log(${JSON.stringify(log)}, ')')
+})`
+    const said = await Promise.all(
+      [1, 2, 3].map(() => outputOf(process.execPath, ['--input-type=module', '-e', script])),
+    )
+    expect(readFileSync(log, 'utf8')).toBe('()()()')
+    expect(said.filter((text) => text.includes('Waiting for another setup')).length).toBe(2)
+    expect(readdirSync(root)).toEqual(['log'])
   })
 
   it('names a folder that it may not write to', () => {
