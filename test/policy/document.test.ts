@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { ACTIONS } from '../../src/policy/read/alternatives.ts'
+import { ACTION_TYPES } from '../../src/policy/schema/schema-actions.ts'
 import { data, policyOf, problemsOf } from './findings.ts'
 
 const rule = (body: string): string =>
@@ -149,6 +151,56 @@ describe('a mistake in a policy', () => {
     ['text that nests too deep', '['.repeat(50_000), /nested deeper than 64/],
   ])('is told with its place: %s', (_, yaml, wanted) => {
     expect(problemsOf(yaml).join('\n')).toMatch(wanted)
+  })
+})
+
+describe('what is called otherwise elsewhere', () => {
+  const acting = (action: string): string =>
+    rule(`trigger: {type: keywords, any: [x]}\nactions: [${action}]`)
+
+  it.each([
+    [
+      acting('{type: adapt_tone, mode: supportive}'),
+      /5:\d+ error: .*; here: inject with the words/,
+    ],
+    [acting('{type: rewrite}'), /; here: replace with a text of yours, .* no model rewrites text/],
+    [acting('{type: webhook, url: "https://x"}'), /; here: notify to a destination/],
+    [acting('{type: transform}'), /; here: replace or redact, rewrite_tool for the arguments/],
+    [acting('{type: escalate, team: risk}'), /; here: notify to tell somebody, step_up/],
+    [acting('{type: sanitize_context}'), /; here: redact with phase: ingress/],
+    [acting('{type: stop, http_status: 451}'), /http_status: unknown key; here: status_code/],
+    ['policies:\n  - name: p\n', /1:1 error: policies: unknown key; here: one policy in a file/],
+    ['name: p\nmode: shadow\n', /2:7 error: mode: .*got "shadow"; here: monitor/],
+    [
+      rule('trigger: {classifier: toxicity, threshold: 0.8}\naction: redact'),
+      /trigger\.type: .* got nothing; here: \{ type: classifier, … \}[^]*action: unknown key; here: actions/,
+    ],
+    [
+      rule('trigger: {all: [{pattern: x}]}\nactions: [{type: log}]'),
+      /here: \{ type: all, triggers: \[…\] \}/,
+    ],
+    [
+      rule('enabled_when: {user.segment: retail}\ntrigger: {type: tool}\nactions: [{type: log}]'),
+      /enabled_when\.type: expected one of context, any, all, not, got nothing; here: .*type: context/,
+    ],
+    [
+      rule(
+        'trigger: {type: classifier, classifier: risk, threshold: {default: 0.8, when: {}}}\nactions: [{type: log}]',
+      ),
+      /threshold: expected number, got a map; here: one rule for each threshold, with enabled_when/,
+    ],
+    [
+      rule('trigger: {type: keywords, any: [x], threshold: 0.8}\nactions: [{type: log}]'),
+      /trigger\.threshold: unknown key; it has no place here/,
+    ],
+  ])('is told with its place: %#', (yaml, wanted) => {
+    expect(problemsOf(yaml).join('\n')).toMatch(wanted)
+  })
+
+  it.each(Object.entries(ACTIONS))('names an action of ours for %s', (name, alternative) => {
+    const types: readonly string[] = ACTION_TYPES
+    expect(types).not.toContain(name)
+    expect(types).toContain(/^\w+/.exec(alternative)?.[0])
   })
 })
 

@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod'
 import { suggestion } from '../../model/nearest.ts'
+import { actionHere, keyHere, modeHere, THRESHOLDS_HERE, triggerHere } from './alternatives.ts'
 import type { Problem } from './problem.ts'
 import { policyDocument, rule } from '../schema/schema.ts'
 import type { PolicyDocument } from '../schema/schema.ts'
@@ -53,27 +54,42 @@ function explain(issue: z.core.$ZodIssue, yaml: YamlResult, file: string): Probl
     const known = knownKeys(path, yaml.value)
     return issue.keys.slice(0, MAX_KEYS).map((key) => {
       const where = yaml.keyPlace([...path, key])
-      const message = `${show([...path, key])}: unknown key${suggestion(key, known)}`
-      return at(where, 'unknown-key', message)
+      const near = known.includes(key) ? '; it has no place here' : suggestion(key, known)
+      const hint = keyHere(key) ?? near
+      return at(where, 'unknown-key', `${show([...path, key])}: unknown key${hint}`)
     })
   }
   if (issue.code === 'invalid_union' && 'discriminator' in issue) {
     const isAction = path.includes('actions')
-    const types: readonly string[] = isAction ? ACTION_TYPES : TRIGGER_TYPES
+    const types = isAction ? ACTION_TYPES : triggerTypes(path)
     const got = valueAt(yaml.value, path)
-    const hint = typeof got === 'string' ? suggestion(got, types) : ''
+    const near = typeof got === 'string' ? suggestion(got, types) : ''
+    const hint = isAction
+      ? (actionHere(got) ?? near)
+      : near || triggerHere(valueAt(yaml.value, path.slice(0, -1)), types)
     const message = `${show(path)}: expected one of ${types.join(', ')}, got ${brief(got)}${hint}`
     return [at(yaml.place(path), 'schema', message)]
   }
   const got = valueAt(yaml.value, path)
   const wanted = issue.message.replace(/^Invalid input: /, '').replace(/, received .*$/, '')
-  const hint =
-    issue.code === 'invalid_value' && typeof got === 'string'
-      ? suggestion(got, issue.values.map(String))
-      : ''
+  const hint = hintOf(issue, path, got)
   const message = `${show(path)}: ${wanted}, got ${brief(got)}${hint}`
   return [at(yaml.place(path), 'schema', message)]
 }
+
+function hintOf(issue: z.core.$ZodIssue, path: Path, got: unknown): string {
+  if (path.at(-1) === 'threshold' && typeof got === 'object') return THRESHOLDS_HERE
+  if (issue.code !== 'invalid_value' || typeof got !== 'string') return ''
+  const mode = path.at(-1) === 'mode' ? modeHere(got) : undefined
+  return mode ?? suggestion(got, issue.values.map(String))
+}
+
+/** Conditions on the request alone stand where no text is looked at. */
+function triggerTypes(path: Path): readonly string[] {
+  const isContext = path.includes('enabled_when') || path.includes('when')
+  return isContext ? CONTEXT_TYPES : TRIGGER_TYPES
+}
+const CONTEXT_TYPES = ['context', 'any', 'all', 'not'] as const
 
 /** Unknown keys of one map that are told: the place of each is looked for from the beginning. */
 const MAX_KEYS = 20
