@@ -222,6 +222,35 @@ describe('text that is held for the encoder', { timeout: 90_000 }, () => {
   })
 
   it.each([
+    ['closed', 503],
+    ['open', 200],
+  ])('goes by on_failure %s when a prompt is not judged in time', async (onFailure, status) => {
+    const policy = policyOf('live', onFailure).replace('midstream', 'ingress')
+    const settings = { ...MODELS, 'guardrails.ingress.timeout_ms': '1' }
+    const judges = new Watched(shared, '')
+    const site = await startSite('proxy', {
+      policies: [policy],
+      judges,
+      settings,
+      script: (response) => json(response, completionOf('Hello.')),
+    })
+    closing.push(() => site.close())
+    const messages = [{ role: 'user', content: SAFE.repeat(40) }]
+    const began = performance.now()
+    const response = await fetch(`${site.url}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model: 'm', messages }),
+    })
+    expect(response.status).toBe(status)
+    expect(performance.now() - began).toBeLessThan(20_000)
+    expect([...judges.kinds]).toEqual(['late'])
+    const body: unknown = await response.json()
+    const said = onFailure === 'open' ? 'Hello.' : UNJUDGED
+    expect(JSON.stringify(body)).toContain(said)
+    expect(site.upstream.seen.length).toBe(onFailure === 'open' ? 1 : 0)
+  })
+
+  it.each([
     ['closed', false],
     ['open', true],
   ])('goes by on_failure %s when the encoder dies', async (onFailure, isSaid) => {
