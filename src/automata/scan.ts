@@ -26,19 +26,31 @@ const isHigh = (unit: number): boolean => unit >= 0xd800 && unit < 0xdc00
 const isLow = (unit: number): boolean => unit >= 0xdc00 && unit < 0xe000
 
 export function createTextScanner(automaton: ScanMachine): TextScanner {
-  const { classOf } = automaton.classes
-  const matcher = createMatcher(automaton)
-  let length = 0
-  let high = -1
-  const push = (chunk: string): Match[] => {
+  return new Scanner(automaton)
+}
+
+class Scanner implements TextScanner {
+  readonly #classOf: ScanMachine['classes']['classOf']
+  readonly #matcher: Matcher
+  #high = -1
+  length = 0
+
+  constructor(automaton: ScanMachine) {
+    this.#classOf = automaton.classes.classOf
+    this.#matcher = createMatcher(automaton)
+  }
+
+  push(chunk: string): Match[] {
+    const classOf = this.#classOf
+    const matcher = this.#matcher
     const out: Match[] = []
     for (let i = 0; i < chunk.length; i++) {
       const unit = chunk.charCodeAt(i)
-      const at = length
-      length++
-      if (high >= 0) {
-        const first = high
-        high = -1
+      const at = this.length
+      this.length++
+      if (this.#high >= 0) {
+        const first = this.#high
+        this.#high = -1
         if (isLow(unit)) {
           const c = 0x10000 + ((first - 0xd800) << 10) + (unit - 0xdc00)
           matcher.read(classOf[c]!, at - 1, at + 1, out)
@@ -46,29 +58,27 @@ export function createTextScanner(automaton: ScanMachine): TextScanner {
         }
         matcher.read(classOf[REPLACEMENT]!, at - 1, at, out)
       }
-      if (isHigh(unit)) high = unit
+      if (isHigh(unit)) this.#high = unit
       else matcher.read(classOf[isLow(unit) ? REPLACEMENT : unit]!, at, at + 1, out)
     }
     return out
   }
-  const end = (): Match[] => {
+
+  end(): Match[] {
     const out: Match[] = []
-    if (high >= 0) matcher.read(classOf[REPLACEMENT]!, length - 1, length, out)
-    high = -1
-    length = 0
-    matcher.end(out)
+    const classOf = this.#classOf
+    if (this.#high >= 0) {
+      this.#matcher.read(classOf[REPLACEMENT]!, this.length - 1, this.length, out)
+    }
+    this.#high = -1
+    this.length = 0
+    this.#matcher.end(out)
     return out
   }
-  return {
-    push,
-    end,
-    get openFrom() {
-      const first = matcher.openFrom ?? length
-      return high >= 0 ? Math.min(first, length - 1) : first
-    },
-    get length() {
-      return length
-    },
+
+  get openFrom(): number {
+    const first = this.#matcher.openFrom ?? this.length
+    return this.#high >= 0 ? Math.min(first, this.length - 1) : first
   }
 }
 
@@ -85,75 +95,91 @@ export interface Matcher {
 type Open = { readonly start: number; readonly set: Int32Array; readonly pendingEnd: number }
 
 export function createMatcher(automaton: ScanMachine): Matcher {
-  const { classes, positions, bans } = automaton
-  const starts = startTable(automaton)
-  let open: Open[] = []
-  let bits = starts.initial
-  const record = (out: Match[], list: Iterable<number>, start: number, end: number): void => {
-    for (const ban of new Set(list)) out.push({ ban: bans[ban]!.id, start, end })
+  return new OpenMatches(automaton)
+}
+
+class OpenMatches implements Matcher {
+  readonly #automaton: ScanMachine
+  readonly #starts: Starts
+  #open: Open[] = []
+  #bits: number
+
+  constructor(automaton: ScanMachine) {
+    this.#automaton = automaton
+    this.#starts = startTable(automaton)
+    this.#bits = this.#starts.initial
   }
-  const begin = (cls: number, from: number, to: number, out: Match[]): Open | undefined => {
-    const begun = starts.of(bits, cls)
-    bits = begun.bitsAfter
-    if (begun.completed.length > 0) record(out, begun.completed, from, to)
+
+  get openFrom(): number | undefined {
+    return this.#open[0]?.start
+  }
+
+  read(cls: number, from: number, to: number, out: Match[]): void {
+    const isControl = cls === this.#automaton.classes.control
+    // Most characters of most texts: nothing is open, and nothing begins.
+    if (this.#open.length === 0 && !isControl) {
+      const first = this.#begin(cls, from, to, out)
+      if (first !== undefined) this.#open = [first]
+      return
+    }
+    const kept: Open[] = []
+    for (const entry of this.#open) {
+      const moved = this.#move(entry, cls, to, out)
+      if (moved !== undefined) keep(kept, moved)
+    }
+    if (isControl) this.#bits = this.#starts.initial
+    else {
+      const next = this.#begin(cls, from, to, out)
+      if (next !== undefined) keep(kept, next)
+    }
+    this.#open = kept
+  }
+
+  end(out: Match[]): void {
+    const { positions } = this.#automaton
+    for (const entry of this.#open) {
+      const list = positions.endsOf(entry.set, 0, entry.set.length)
+      this.#record(out, list, entry.start, entry.pendingEnd)
+    }
+    this.#open = []
+    this.#bits = this.#starts.initial
+  }
+
+  #record(out: Match[], list: Iterable<number>, start: number, end: number): void {
+    for (const ban of new Set(list)) out.push({ ban: this.#automaton.bans[ban]!.id, start, end })
+  }
+
+  #begin(cls: number, from: number, to: number, out: Match[]): Open | undefined {
+    const begun = this.#starts.of(this.#bits, cls)
+    this.#bits = begun.bitsAfter
+    if (begun.completed.length > 0) this.#record(out, begun.completed, from, to)
     if (begun.set.length === 0) return undefined
     return { start: from, set: begun.set, pendingEnd: begun.enteredPending ? to : -1 }
   }
-  const move = (entry: Open, cls: number, to: number, out: Match[]): Open | undefined => {
+
+  #move(entry: Open, cls: number, to: number, out: Match[]): Open | undefined {
     const { set } = entry
-    const isControl = cls === classes.control
-    if (isControl) record(out, positions.endsOf(set, 0, set.length), entry.start, entry.pendingEnd)
+    const { classes, positions } = this.#automaton
+    if (cls === classes.control) {
+      this.#record(out, positions.endsOf(set, 0, set.length), entry.start, entry.pendingEnd)
+    }
     positions.step(set, 0, set.length, cls)
     // A pending match ended before this character; one that this character completes ends with it.
     if (positions.completed.length > 0) {
       const pending = positions.endsOf(set, 0, set.length)
       for (const ban of new Set(positions.completed.toArray())) {
-        record(out, [ban], entry.start, pending.includes(ban) ? entry.pendingEnd : to)
+        this.#record(out, [ban], entry.start, pending.includes(ban) ? entry.pendingEnd : to)
       }
     }
     if (positions.out.length === 0) return undefined
     const pendingEnd = positions.enteredPending ? to : entry.pendingEnd
     return { start: entry.start, set: positions.out.toArray(), pendingEnd }
   }
-  const read = (cls: number, from: number, to: number, out: Match[]): void => {
-    const isControl = cls === classes.control
-    // Most characters of most texts: nothing is open, and nothing begins.
-    if (open.length === 0 && !isControl) {
-      const first = begin(cls, from, to, out)
-      if (first !== undefined) open = [first]
-      return
-    }
-    const kept: Open[] = []
-    // Two matches that can no longer be told apart: the one that began first stands for both.
-    const keep = (entry: Open): void => {
-      if (!kept.some((other) => isEqual(other.set, entry.set))) kept.push(entry)
-    }
-    for (const entry of open) {
-      const moved = move(entry, cls, to, out)
-      if (moved !== undefined) keep(moved)
-    }
-    if (isControl) bits = starts.initial
-    else {
-      const next = begin(cls, from, to, out)
-      if (next !== undefined) keep(next)
-    }
-    open = kept
-  }
-  const end = (out: Match[]): void => {
-    for (const entry of open) {
-      const list = positions.endsOf(entry.set, 0, entry.set.length)
-      record(out, list, entry.start, entry.pendingEnd)
-    }
-    open = []
-    bits = starts.initial
-  }
-  return {
-    read,
-    end,
-    get openFrom() {
-      return open[0]?.start
-    },
-  }
+}
+
+/** Two matches that can no longer be told apart: the one that began first stands for both. */
+function keep(kept: Open[], entry: Open): void {
+  if (!kept.some((other) => isEqual(other.set, entry.set))) kept.push(entry)
 }
 
 function isEqual(a: Int32Array, b: Int32Array): boolean {

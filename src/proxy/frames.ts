@@ -34,31 +34,46 @@ const LF = 10
  * An event longer than MAX_FRAME_BYTES is dropped with everything after it: nothing may hide in it.
  */
 export function createFrameMapper(map: MapValue, wants: (data: string) => boolean): PlainTransform {
-  const parser = createSseParser(MAX_FRAME_BYTES)
-  const mapped = (frame: SseFrame): Uint8Array => {
-    if (frame.data === undefined || !wants(frame.data)) return frame.raw
+  return new FrameMapper(map, wants)
+}
+
+class FrameMapper implements PlainTransform {
+  readonly #map: MapValue
+  readonly #wants: (data: string) => boolean
+  readonly #parser = createSseParser(MAX_FRAME_BYTES)
+
+  constructor(map: MapValue, wants: (data: string) => boolean) {
+    this.#map = map
+    this.#wants = wants
+  }
+
+  push(chunk: Uint8Array): Pieces {
+    // Whole frames with nothing to map: most chunks, and not worth taking apart.
+    if (this.#parser.pendingBytes === 0 && endsFrame(chunk) && !this.#wants(latin1(chunk))) {
+      return [chunk]
+    }
+    return this.#parser.push(chunk).map((frame) => this.#mapped(frame))
+  }
+
+  end(): Pieces {
+    const rest = this.#parser.end()
+    if (rest.length === 0) return []
+    // Clients that read line by line take an event without its blank line for whole.
+    const frames = createSseParser(2 * MAX_FRAME_BYTES).push(Buffer.concat([rest, FRAME_END]))
+    const out = frames.map((frame) => this.#mapped(frame))
+    return frames.every((frame, i) => out[i] === frame.raw) ? [rest] : out
+  }
+
+  get done(): boolean {
+    return this.#parser.overflowed
+  }
+
+  #mapped(frame: SseFrame): Uint8Array {
+    if (frame.data === undefined || !this.#wants(frame.data)) return frame.raw
     const value = parseObject(frame.data)
     if (value === undefined) return frame.raw
-    const next = map(value)
+    const next = this.#map(value)
     return next === value ? frame.raw : replaceData(frame, JSON.stringify(next))
-  }
-  return {
-    push(chunk) {
-      // Whole frames with nothing to map: most chunks, and not worth taking apart.
-      if (parser.pendingBytes === 0 && endsFrame(chunk) && !wants(latin1(chunk))) return [chunk]
-      return parser.push(chunk).map(mapped)
-    },
-    end() {
-      const rest = parser.end()
-      if (rest.length === 0) return []
-      // Clients that read line by line take an event without its blank line for whole.
-      const frames = createSseParser(2 * MAX_FRAME_BYTES).push(Buffer.concat([rest, FRAME_END]))
-      const out = frames.map(mapped)
-      return frames.every((frame, i) => out[i] === frame.raw) ? [rest] : out
-    },
-    get done() {
-      return parser.overflowed
-    },
   }
 }
 
@@ -99,22 +114,41 @@ export function createBodyMapper(map: MapValue, maxBytes: number): PlainTransfor
 
 /** Runs `first`, then `second` over what it gives. */
 export function chain(first: PlainTransform, second: ByteTransform): ByteTransform {
-  const through = (chunks: Pieces): Pieces => {
+  return new Chain(first, second)
+}
+
+class Chain implements ByteTransform {
+  readonly #first: PlainTransform
+  readonly #second: ByteTransform
+
+  constructor(first: PlainTransform, second: ByteTransform) {
+    this.#first = first
+    this.#second = second
+  }
+
+  push(chunk: Uint8Array): Pieces {
+    return this.#through(this.#first.push(chunk))
+  }
+
+  async end(): Promise<Pieces> {
+    const before = this.#through(this.#first.end())
+    return [...before, ...(await this.#second.end())]
+  }
+
+  connect(write: (pieces: Pieces) => void): void {
+    this.#second.connect?.(write)
+  }
+
+  get done(): boolean {
+    return this.#second.done === true || this.#first.done === true
+  }
+
+  #through(chunks: Pieces): Pieces {
+    const second = this.#second
     const [only] = chunks
     if (chunks.length === 1 && only !== undefined)
       return second.done === true ? [] : second.push(only)
     return chunks.flatMap((chunk) => (second.done === true ? [] : [...second.push(chunk)]))
-  }
-  return {
-    push: (chunk) => through(first.push(chunk)),
-    async end() {
-      const before = through(first.end())
-      return [...before, ...(await second.end())]
-    },
-    connect: (write) => second.connect?.(write),
-    get done() {
-      return second.done === true || first.done === true
-    },
   }
 }
 

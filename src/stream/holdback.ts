@@ -7,7 +7,7 @@
  */
 import type { Finding } from '../model/finding.ts'
 import type { ChannelName } from './dialect.ts'
-import type { StreamOptions, TextScan } from './guard-options.ts'
+import type { PhraseMatch, PiiMatch, StreamOptions, TextScan } from './guard-options.ts'
 import { type JsonText, createJsonText } from './json-text.ts'
 import { type Window, Windows } from './windows.ts'
 
@@ -209,23 +209,34 @@ function scansOf(name: ChannelName, options: StreamOptions): readonly TextScan<F
   const phrases = options.scan?.(name)
   const pii = options.pii?.(name)
   return [
-    ...(phrases === undefined
-      ? []
-      : [adapt(phrases, (found) => ({ kind: 'match' as const, ...found }))]),
-    ...(pii === undefined ? [] : [adapt(pii, (found) => ({ kind: 'pii' as const, ...found }))]),
+    ...(phrases === undefined ? [] : [new Adapted(phrases, toMatch)]),
+    ...(pii === undefined ? [] : [new Adapted(pii, toPii)]),
   ]
 }
 
-function adapt<Found>(scan: TextScan<Found>, to: (found: Found) => Finding): TextScan<Finding> {
-  const none: readonly Finding[] = []
-  return {
-    push: (more) => {
-      const found = scan.push(more)
-      return found.length === 0 ? none : found.map(to)
-    },
-    end: () => scan.end().map(to),
-    get openFrom() {
-      return scan.openFrom
-    },
+const toMatch = (found: PhraseMatch): Finding => ({ kind: 'match', ...found })
+const toPii = (found: PiiMatch): Finding => ({ kind: 'pii', ...found })
+const NONE: readonly Finding[] = []
+
+class Adapted<Found> implements TextScan<Finding> {
+  readonly #scan: TextScan<Found>
+  readonly #to: (found: Found) => Finding
+
+  constructor(scan: TextScan<Found>, to: (found: Found) => Finding) {
+    this.#scan = scan
+    this.#to = to
+  }
+
+  push(more: string): readonly Finding[] {
+    const found = this.#scan.push(more)
+    return found.length === 0 ? NONE : found.map(this.#to)
+  }
+
+  end(): readonly Finding[] {
+    return this.#scan.end().map(this.#to)
+  }
+
+  get openFrom(): number | undefined {
+    return this.#scan.openFrom
   }
 }

@@ -32,86 +32,92 @@ const encoder = new TextEncoder()
 
 /** Frames of at most `maxFrameBytes`; at the bound the parser latches `overflowed` and drops the rest. */
 export function createSseParser(maxFrameBytes: number): SseParser {
-  let pending: Uint8Array[] = []
-  let pendingBytes = 0
-  let lineEmpty = true
-  let afterCr = false
-  let overflowed = false
-  // The pending frame ends with CR at the end of a chunk: an LF that follows belongs to it.
-  let isWhole = false
+  return new Parser(maxFrameBytes)
+}
 
-  const take = (tail: Uint8Array): Uint8Array => {
-    if (pending.length === 0) return tail
-    const raw = Buffer.concat([...pending, tail])
-    pending = []
-    pendingBytes = 0
-    return raw
+class Parser implements SseParser {
+  readonly #maxFrameBytes: number
+  #pending: Uint8Array[] = []
+  #lineEmpty = true
+  #afterCr = false
+  // The pending frame ends with CR at the end of a chunk: an LF that follows belongs to it.
+  #isWhole = false
+  pendingBytes = 0
+  overflowed = false
+
+  constructor(maxFrameBytes: number) {
+    this.#maxFrameBytes = maxFrameBytes
   }
 
-  return {
-    push(chunk) {
-      const frames: SseFrame[] = []
-      if (overflowed || chunk.length === 0) return frames
-      let start = 0
-      if (isWhole) {
-        isWhole = false
-        start = chunk[0] === LF ? 1 : 0
-        afterCr = false
-        frames.push(parseFrame(take(chunk.subarray(0, start))))
+  push(chunk: Uint8Array): readonly SseFrame[] {
+    const frames: SseFrame[] = []
+    if (this.overflowed || chunk.length === 0) return frames
+    let start = 0
+    if (this.#isWhole) {
+      this.#isWhole = false
+      start = chunk[0] === LF ? 1 : 0
+      this.#afterCr = false
+      frames.push(parseFrame(this.#take(chunk.subarray(0, start))))
+    }
+    for (let i = start; i < chunk.length; i++) {
+      const byte = chunk[i]
+      if (byte !== LF && byte !== CR) {
+        this.#lineEmpty = false
+        this.#afterCr = false
+        continue
       }
-      for (let i = start; i < chunk.length; i++) {
-        const byte = chunk[i]
-        if (byte !== LF && byte !== CR) {
-          lineEmpty = false
-          afterCr = false
-          continue
-        }
-        // The LF of a CRLF belongs to the line end that its CR already made.
-        if (byte === LF && afterCr) {
-          afterCr = false
-          continue
-        }
-        afterCr = byte === CR
-        if (!lineEmpty) {
-          lineEmpty = true
-          continue
-        }
-        if (afterCr && i + 1 === chunk.length) {
-          isWhole = true
-          break
-        }
-        if (afterCr && chunk[i + 1] === LF) {
-          i++
-          afterCr = false
-        }
-        if (pendingBytes + i + 1 - start > maxFrameBytes) break
-        frames.push(parseFrame(take(chunk.subarray(start, i + 1))))
-        start = i + 1
+      // The LF of a CRLF belongs to the line end that its CR already made.
+      if (byte === LF && this.#afterCr) {
+        this.#afterCr = false
+        continue
       }
-      if (start < chunk.length) {
-        pending.push(chunk.subarray(start))
-        pendingBytes += chunk.length - start
-        if (pendingBytes > maxFrameBytes) {
-          overflowed = true
-          isWhole = false
-          pending = []
-          pendingBytes = 0
-        }
+      this.#afterCr = byte === CR
+      if (!this.#lineEmpty) {
+        this.#lineEmpty = true
+        continue
       }
-      return frames
-    },
-    flush() {
-      if (!isWhole) return []
-      isWhole = false
-      return [parseFrame(take(new Uint8Array(0)))]
-    },
-    end: () => take(new Uint8Array(0)),
-    get pendingBytes() {
-      return pendingBytes
-    },
-    get overflowed() {
-      return overflowed
-    },
+      if (this.#afterCr && i + 1 === chunk.length) {
+        this.#isWhole = true
+        break
+      }
+      if (this.#afterCr && chunk[i + 1] === LF) {
+        i++
+        this.#afterCr = false
+      }
+      if (this.pendingBytes + i + 1 - start > this.#maxFrameBytes) break
+      frames.push(parseFrame(this.#take(chunk.subarray(start, i + 1))))
+      start = i + 1
+    }
+    if (start < chunk.length) this.#keep(chunk.subarray(start))
+    return frames
+  }
+
+  flush(): readonly SseFrame[] {
+    if (!this.#isWhole) return []
+    this.#isWhole = false
+    return [parseFrame(this.end())]
+  }
+
+  end(): Uint8Array {
+    return this.#take(new Uint8Array(0))
+  }
+
+  #keep(rest: Uint8Array): void {
+    this.#pending.push(rest)
+    this.pendingBytes += rest.length
+    if (this.pendingBytes <= this.#maxFrameBytes) return
+    this.overflowed = true
+    this.#isWhole = false
+    this.#pending = []
+    this.pendingBytes = 0
+  }
+
+  #take(tail: Uint8Array): Uint8Array {
+    if (this.#pending.length === 0) return tail
+    const raw = Buffer.concat([...this.#pending, tail])
+    this.#pending = []
+    this.pendingBytes = 0
+    return raw
   }
 }
 

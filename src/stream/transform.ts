@@ -13,6 +13,7 @@ import type {
   StreamOptions,
 } from './guard-options.ts'
 import { createStreamGuard } from './stream-guard.ts'
+import type { StreamGuard } from './stream-guard.ts'
 import { writeComment } from './sse.ts'
 import { windowsOf } from './windows.ts'
 
@@ -38,44 +39,59 @@ export type Later = {
 }
 
 export function createStreamTransform(options: StreamOptions, later: Later = {}): GuardTransform {
-  let write: ((pieces: Pieces) => void) | undefined
-  let finish: ((pieces: Pieces) => void) | undefined
-  const settled = (pieces: Pieces): void => {
-    if (finish !== undefined && guard.finished) finish(pieces)
-    else if (pieces.length > 0) write?.(pieces)
-  }
-  const { judge, answerOf } = later
-  const submit = (job: JudgeJob): void => {
-    const { channel, to } = job
-    void judge?.ask(job).then((found) => {
-      const findings = found.map((finding) => shifted(finding, job.textFrom))
-      settled(guard.settle({ channel: channel.key, to, findings }))
+  return new StreamTransform(options, later)
+}
+
+class StreamTransform implements GuardTransform {
+  readonly #guard: StreamGuard
+  #write: ((pieces: Pieces) => void) | undefined
+  #finish: ((pieces: Pieces) => void) | undefined
+
+  constructor(options: StreamOptions, { judge, answerOf }: Later) {
+    const submit = (job: JudgeJob): void => {
+      const { channel, to } = job
+      void judge?.ask(job).then((found) => {
+        const findings = found.map((finding) => shifted(finding, job.textFrom))
+        this.#settled(this.#guard.settle({ channel: channel.key, to, findings }))
+      })
+    }
+    this.#guard = createStreamGuard({
+      ...options,
+      ...(judge === undefined ? {} : { judge: { ...judge, submit } }),
+      ...deciding(options, (key) => {
+        // Clients and proxies between give up on a connection that says nothing.
+        this.#write?.([writeComment('a tool call waits for an answer')])
+        void answerOf?.(key).then((outcome) => this.#settled(this.#guard.settleCall(key, outcome)))
+      }),
     })
   }
-  const guard = createStreamGuard({
-    ...options,
-    ...(judge === undefined ? {} : { judge: { ...judge, submit } }),
-    ...deciding(options, (key) => {
-      // Clients and proxies between give up on a connection that says nothing.
-      write?.([writeComment('a tool call waits for an answer')])
-      void answerOf?.(key).then((outcome) => settled(guard.settleCall(key, outcome)))
-    }),
-  })
-  return {
-    push: (chunk) => guard.push(chunk),
-    end() {
-      const pieces = guard.end()
-      if (guard.finished) return pieces
-      write?.(pieces)
-      return new Promise((resolve) => (finish = resolve))
-    },
-    get done() {
-      return guard.stopped
-    },
-    connect: (to) => void (write = to),
-    get decisions() {
-      return guard.decisions
-    },
+
+  push(chunk: Uint8Array): Pieces {
+    return this.#guard.push(chunk)
+  }
+
+  end(): Pieces | Promise<Pieces> {
+    const pieces = this.#guard.end()
+    if (this.#guard.finished) return pieces
+    this.#write?.(pieces)
+    return new Promise((resolve) => (this.#finish = resolve))
+  }
+
+  get done(): boolean {
+    return this.#guard.stopped
+  }
+
+  connect(write: (pieces: Pieces) => void): void {
+    this.#write = write
+  }
+
+  get decisions(): readonly StreamDecision[] {
+    return this.#guard.decisions
+  }
+
+  #settled(pieces: Pieces): void {
+    if (this.#finish !== undefined && this.#guard.finished) this.#finish(pieces)
+    else if (pieces.length > 0) this.#write?.(pieces)
   }
 }
 
@@ -111,36 +127,48 @@ export type BodyParts = Later & {
 
 /** A whole body: collected, guarded when it is complete. */
 export function createBodyTransform(options: StreamOptions, parts: BodyParts): GuardTransform {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  let decisions: readonly StreamDecision[] = []
-  const run = async (): Promise<Pieces> => {
-    const whole = Buffer.concat(chunks)
-    const body = openBody(options, whole, await judgeBody(options, parts, whole))
+  return new BodyTransform(options, parts)
+}
+
+class BodyTransform implements GuardTransform {
+  readonly done = false
+  readonly #options: StreamOptions
+  readonly #parts: BodyParts
+  #chunks: Uint8Array[] = []
+  #bytes = 0
+  decisions: readonly StreamDecision[] = []
+
+  constructor(options: StreamOptions, parts: BodyParts) {
+    this.#options = options
+    this.#parts = parts
+  }
+
+  push(chunk: Uint8Array): Pieces {
+    const { maxBytes } = this.#parts
+    this.#bytes += chunk.length
+    if (this.#bytes > maxBytes) {
+      this.#chunks = []
+      throw new GuardError('upstream_failed', `the answer is longer than ${maxBytes} bytes`)
+    }
+    this.#chunks.push(chunk)
+    return []
+  }
+
+  async end(): Promise<Pieces> {
+    const whole = Buffer.concat(this.#chunks)
+    const judged = await judgeBody(this.#options, this.#parts, whole)
+    const body = openBody(this.#options, whole, judged)
     for (const { key } of body.held) {
-      const outcome = await parts.answerOf?.(key)
+      const outcome = await this.#parts.answerOf?.(key)
       if (outcome !== undefined) body.settleCall(key, outcome)
     }
     const guarded = body.finish()
-    decisions = guarded.decisions
+    this.decisions = guarded.decisions
     return [guarded.body]
   }
-  return {
-    push(chunk) {
-      bytes += chunk.length
-      if (bytes > parts.maxBytes) {
-        chunks.length = 0
-        throw new GuardError('upstream_failed', `the answer is longer than ${parts.maxBytes} bytes`)
-      }
-      chunks.push(chunk)
-      return []
-    },
-    end: run,
-    done: false,
-    connect: () => undefined,
-    get decisions() {
-      return decisions
-    },
+
+  connect(): void {
+    // Nothing becomes free before the end.
   }
 }
 

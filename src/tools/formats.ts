@@ -157,7 +157,7 @@ export function* qwenXml(source: Source): Reading<void> {
     source.naming(QWEN_NAME)
     const name = yield* until(source, ['>'])
     source.named(name.text.trim())
-    const writer = createArguments(source)
+    const writer = new ArgumentWriter(source)
     let isWhole = false
     for (;;) {
       const char = yield* skipSpace(source)
@@ -187,7 +187,7 @@ export function* glm(source: Source): Reading<void> {
     source.naming(GLM_NAME)
     const head = yield* until(source, ['<arg_key>', '</tool_call>'])
     source.named(head.text.trim())
-    const writer = createArguments(source)
+    const writer = new ArgumentWriter(source)
     for (let marker = head.marker; marker === '<arg_key>';) {
       const key = yield* until(source, ['</arg_key>'])
       const value = yield* until(source, ['<arg_value>'])
@@ -328,36 +328,33 @@ function* finish(source: Source, isWhole: boolean, ...ends: readonly string[]): 
   source.mark(undefined)
 }
 
-type ArgumentWriter = {
-  readonly isWhole: boolean
-  text(key: string, ends: readonly string[]): Reading<void>
-  close(): void
-}
-
 /** Arguments of the tag formats, written as JSON while they are read. */
-function createArguments(source: Source): ArgumentWriter {
-  let isEmpty = true
-  let isWhole = false
-  return {
-    get isWhole() {
-      return isWhole
-    },
-    *text(key, ends) {
-      source.grow(`${isEmpty ? '{' : ', '}${JSON.stringify(key)}: `)
-      isEmpty = false
-      source.valuing(key)
-      const value = yield* until(source, ends)
-      source.valued()
-      source.grow(value.marker === undefined ? openString(value.text) : toJson(value.text))
-      // A value that runs into the next tag ends there; the tag is still to be read.
-      if (value.marker?.startsWith('</parameter') === false && value.marker !== '</arg_value>') {
-        source.rewind(source.offset - value.marker.length)
-      }
-    },
-    close() {
-      source.grow(isEmpty ? '{}' : '}')
-      isWhole = true
-    },
+class ArgumentWriter {
+  readonly #source: Source
+  #isEmpty = true
+  isWhole = false
+
+  constructor(source: Source) {
+    this.#source = source
+  }
+
+  *text(key: string, ends: readonly string[]): Reading<void> {
+    const source = this.#source
+    source.grow(`${this.#isEmpty ? '{' : ', '}${JSON.stringify(key)}: `)
+    this.#isEmpty = false
+    source.valuing(key)
+    const value = yield* until(source, ends)
+    source.valued()
+    source.grow(value.marker === undefined ? openString(value.text) : toJson(value.text))
+    // A value that runs into the next tag ends there; the tag is still to be read.
+    if (value.marker?.startsWith('</parameter') === false && value.marker !== '</arg_value>') {
+      source.rewind(source.offset - value.marker.length)
+    }
+  }
+
+  close(): void {
+    this.#source.grow(this.#isEmpty ? '{}' : '}')
+    this.isWhole = true
   }
 }
 

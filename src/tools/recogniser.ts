@@ -53,34 +53,49 @@ export function createToolRecogniser(
   format: ToolFormat,
   maxCallChars: number = 1024 * 1024,
 ): ToolRecogniser {
-  const source = new Source(maxCallChars)
-  const reading = READERS[format](source)
-  const advance = (): readonly SeenCall[] => {
-    reading.next()
-    return source.takeSeen()
+  return new Recogniser(format, maxCallChars)
+}
+
+class Recogniser implements ToolRecogniser {
+  readonly format: ToolFormat
+  readonly #source: Source
+  readonly #reading: Reading<void>
+
+  constructor(format: ToolFormat, maxCallChars: number) {
+    this.format = format
+    this.#source = new Source(maxCallChars)
+    this.#reading = READERS[format](this.#source)
   }
-  return {
-    format,
-    push(text) {
-      source.push(text)
-      return advance()
-    },
-    end() {
-      source.close()
-      return advance()
-    },
-    get openFrom() {
-      return source.openFrom
-    },
-    get place() {
-      return source.place
-    },
-    get spelledName() {
-      return source.spelledName
-    },
-    get spelledValue() {
-      return source.spelledValue
-    },
+
+  push(text: string): readonly SeenCall[] {
+    this.#source.push(text)
+    return this.#advance()
+  }
+
+  end(): readonly SeenCall[] {
+    this.#source.close()
+    return this.#advance()
+  }
+
+  get openFrom(): number {
+    return this.#source.openFrom
+  }
+
+  get place(): ToolRecogniser['place'] {
+    return this.#source.place
+  }
+
+  get spelledName(): ToolRecogniser['spelledName'] {
+    return this.#source.spelledName
+  }
+
+  get spelledValue(): ToolRecogniser['spelledValue'] {
+    return this.#source.spelledValue
+  }
+
+  #advance(): readonly SeenCall[] {
+    this.#reading.next()
+    return this.#source.takeSeen()
   }
 }
 
@@ -89,42 +104,64 @@ export function createToolRecogniser(
  * one. The formats that are told by a marker come first; pythonic and bare objects only when asked for.
  */
 export function createDetectingRecogniser(maxCallChars?: number): ToolRecogniser {
-  let readers = MARKED.map((format) => ({
-    format,
-    reader: createToolRecogniser(format, maxCallChars),
-  }))
-  const first = (): ToolRecogniser | undefined => {
-    const open = readers.find(({ reader }) => reader.place !== 'text') ?? readers[0]
-    return open?.reader
+  return new DetectingRecogniser(maxCallChars)
+}
+
+class DetectingRecogniser implements ToolRecogniser {
+  #readers: readonly { readonly format: ToolFormat; readonly reader: ToolRecogniser }[]
+
+  constructor(maxCallChars: number | undefined) {
+    this.#readers = MARKED.map((format) => ({
+      format,
+      reader: createToolRecogniser(format, maxCallChars),
+    }))
   }
-  const advance = (of: (reader: ToolRecogniser) => readonly SeenCall[]): readonly SeenCall[] => {
-    for (const one of readers) {
+
+  push(text: string): readonly SeenCall[] {
+    return this.#advance((reader) => reader.push(text))
+  }
+
+  end(): readonly SeenCall[] {
+    return this.#advance((reader) => reader.end())
+  }
+
+  get openFrom(): number {
+    return Math.min(...this.#readers.map(({ reader }) => reader.openFrom))
+  }
+
+  get place(): ToolRecogniser['place'] {
+    return this.#first()?.place ?? 'text'
+  }
+
+  get spelledName(): ToolRecogniser['spelledName'] {
+    return this.#first()?.spelledName
+  }
+
+  get spelledValue(): ToolRecogniser['spelledValue'] {
+    return this.#first()?.spelledValue
+  }
+
+  get format(): ToolFormat | undefined {
+    const only = this.#readers.length === 1 ? this.#readers[0] : undefined
+    return (this.#open() ?? only)?.format
+  }
+
+  #open() {
+    return this.#readers.find(({ reader }) => reader.place !== 'text')
+  }
+
+  #first(): ToolRecogniser | undefined {
+    return (this.#open() ?? this.#readers[0])?.reader
+  }
+
+  #advance(of: (reader: ToolRecogniser) => readonly SeenCall[]): readonly SeenCall[] {
+    for (const one of this.#readers) {
       const seen = of(one.reader)
       if (seen.length === 0) continue
-      if (readers.length > 1) readers = [one]
+      if (this.#readers.length > 1) this.#readers = [one]
       return seen
     }
     return []
-  }
-  return {
-    push: (text) => advance((reader) => reader.push(text)),
-    end: () => advance((reader) => reader.end()),
-    get openFrom() {
-      return Math.min(...readers.map(({ reader }) => reader.openFrom))
-    },
-    get place() {
-      return first()?.place ?? 'text'
-    },
-    get spelledName() {
-      return first()?.spelledName
-    },
-    get spelledValue() {
-      return first()?.spelledValue
-    },
-    get format() {
-      const open = readers.find(({ reader }) => reader.place !== 'text')
-      return open?.format ?? (readers.length === 1 ? readers[0]?.format : undefined)
-    },
   }
 }
 

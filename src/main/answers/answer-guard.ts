@@ -3,6 +3,7 @@
  * request keeps. The same decisions for a stream and for a whole body.
  */
 import { createTextScanner } from '../../automata/scan.ts'
+import type { TextScanner } from '../../automata/scan.ts'
 import type { TextEffect } from '../../model/decision.ts'
 import type { TextAt } from '../../model/event.ts'
 import type { Finding } from '../../model/finding.ts'
@@ -12,6 +13,7 @@ import type { CompiledPolicy, DecideContext } from '../../policy/compiled.ts'
 import { CHARACTERS_PER_TOKEN } from '../../policy/context.ts'
 import { decide } from '../../policy/decide/decide.ts'
 import { createPolicyScanner } from '../../policy/decide/scan.ts'
+import type { PolicyScanner } from '../../policy/decide/scan.ts'
 import type { Answer } from '../../proxy/parts.ts'
 import type { Body } from '../../proxy/requests.ts'
 import type { ChannelName } from '../../stream/dialect.ts'
@@ -114,7 +116,7 @@ function toOptions(parts: AnswerGuardParts): StreamOptions {
   const streamOptions = body['stream_options'] as { readonly include_usage?: unknown } | null
   return {
     dialect,
-    scan: () => createScan(policy, parts.notices.length > 0),
+    scan: () => new AnswerScan(policy, parts.notices.length > 0),
     ...(compiled.needs.pii ? { pii: () => createPiiScanner() } : {}),
     decide: (findings, channel, textAt) => {
       let known = deciders.get(channel.key)
@@ -205,31 +207,43 @@ function removeOurs(finding: Finding): TextEffect[] {
 }
 
 /** The policy's texts and the site's own bans over one channel. */
-function createScan(policy: SitePolicy, hasNotices: boolean): TextScan<PhraseMatch> {
-  const rules = createPolicyScanner(policy.compiled)
-  const automaton = siteAutomaton(policy)
-  const own = automaton === undefined ? undefined : createTextScanner(automaton)
-  let isStarted = policy.compiled.index.always.length === 0 && !hasNotices
-  const turns = turnsOf(policy.compiled, ANSWER).map((at) => at * CHARACTERS_PER_TOKEN)
-  let turned = 0
-  let length = 0
-  const turn = (): PhraseMatch[] => {
-    const before = turned
-    while ((turns[turned] ?? Infinity) <= length) turned++
-    return turned === before ? [] : [{ ban: TURN, start: length, end: length }]
+class AnswerScan implements TextScan<PhraseMatch> {
+  readonly #rules: PolicyScanner
+  readonly #own: TextScanner | undefined
+  readonly #turns: readonly number[]
+  #isStarted: boolean
+  #turned = 0
+  #length = 0
+
+  constructor(policy: SitePolicy, hasNotices: boolean) {
+    this.#rules = createPolicyScanner(policy.compiled)
+    const automaton = siteAutomaton(policy)
+    this.#own = automaton === undefined ? undefined : createTextScanner(automaton)
+    this.#isStarted = policy.compiled.index.always.length === 0 && !hasNotices
+    this.#turns = turnsOf(policy.compiled, ANSWER).map((at) => at * CHARACTERS_PER_TOKEN)
   }
-  return {
-    push(text) {
-      length += text.length
-      const found = own === undefined ? rules.push(text) : [...rules.push(text), ...own.push(text)]
-      const asked = turns.length === 0 ? found : [...found, ...turn()]
-      if (isStarted) return asked
-      isStarted = true
-      return [{ ban: START, start: 0, end: 0 }, ...asked]
-    },
-    end: () => [...rules.end(), ...(own?.end() ?? [])],
-    get openFrom() {
-      return Math.min(rules.openFrom, own?.openFrom ?? rules.openFrom)
-    },
+
+  push(text: string): readonly PhraseMatch[] {
+    this.#length += text.length
+    const found = this.#rules.push(text)
+    const all = this.#own === undefined ? found : [...found, ...this.#own.push(text)]
+    const asked = this.#turns.length === 0 ? all : [...all, ...this.#turn()]
+    if (this.#isStarted) return asked
+    this.#isStarted = true
+    return [{ ban: START, start: 0, end: 0 }, ...asked]
+  }
+
+  end(): readonly PhraseMatch[] {
+    return [...this.#rules.end(), ...(this.#own?.end() ?? [])]
+  }
+
+  get openFrom(): number {
+    return Math.min(this.#rules.openFrom, this.#own?.openFrom ?? this.#rules.openFrom)
+  }
+
+  #turn(): readonly PhraseMatch[] {
+    const before = this.#turned
+    while ((this.#turns[this.#turned] ?? Infinity) <= this.#length) this.#turned++
+    return this.#turned === before ? [] : [{ ban: TURN, start: this.#length, end: this.#length }]
   }
 }

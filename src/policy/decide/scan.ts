@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { compileAutomaton, compileScanMachine } from '../../automata/automaton.ts'
 import type { ScanMachine } from '../../automata/automaton.ts'
 import { createTextScanner } from '../../automata/scan.ts'
+import type { TextScanner } from '../../automata/scan.ts'
 import type { Ban } from '../../model/ban.ts'
 import { GuardError } from '../../model/errors.ts'
 import type { Finding } from '../../model/finding.ts'
@@ -123,36 +124,46 @@ export function holdMachine(key: string, machine: ScanMachine): ScanMachine {
 }
 
 export function createPolicyScanner(policy: CompiledPolicy): PolicyScanner {
-  const { machine, linear } = prepareScan(policy)
-  scanned.add(policy.name)
-  const phrases = machine === undefined ? undefined : createTextScanner(machine)
-  const patterns = linear.map((pattern) => new LinearScanner(pattern))
-  let length = 0
-  const collect = (
+  return new Scanner(policy)
+}
+
+class Scanner implements PolicyScanner {
+  readonly #phrases: TextScanner | undefined
+  readonly #patterns: readonly LinearScanner[]
+  length = 0
+
+  constructor(policy: CompiledPolicy) {
+    const { machine, linear } = prepareScan(policy)
+    scanned.add(policy.name)
+    this.#phrases = machine === undefined ? undefined : createTextScanner(machine)
+    this.#patterns = linear.map((pattern) => new LinearScanner(pattern))
+  }
+
+  push(text: string): readonly TextMatch[] {
+    this.length += text.length
+    return this.#collect(this.#phrases?.push(text) ?? [], (scanner) => scanner.feed(text))
+  }
+
+  end(): readonly TextMatch[] {
+    return this.#collect(this.#phrases?.end() ?? [], (scanner) => scanner.end())
+  }
+
+  get openFrom(): number {
+    let from = this.#phrases?.openFrom ?? this.length
+    for (const scanner of this.#patterns)
+      from = Math.min(from, Math.max(scanner.openFrom, this.length - MAX_OPEN))
+    return Math.min(from, this.length)
+  }
+
+  #collect(
     found: readonly TextMatch[],
     of: (scanner: LinearScanner) => readonly { id: string; start: number; end: number }[],
-  ): readonly TextMatch[] => {
-    if (patterns.length === 0) return found
-    const more = patterns.flatMap((scanner) =>
+  ): readonly TextMatch[] {
+    if (this.#patterns.length === 0) return found
+    const more = this.#patterns.flatMap((scanner) =>
       of(scanner).map(({ id, start, end }) => ({ ban: id, start, end })),
     )
     return more.length === 0 ? found : [...found, ...more]
-  }
-  return {
-    push: (text) => {
-      length += text.length
-      return collect(phrases?.push(text) ?? [], (scanner) => scanner.feed(text))
-    },
-    end: () => collect(phrases?.end() ?? [], (scanner) => scanner.end()),
-    get openFrom() {
-      let from = phrases?.openFrom ?? length
-      for (const scanner of patterns)
-        from = Math.min(from, Math.max(scanner.openFrom, length - MAX_OPEN))
-      return Math.min(from, length)
-    },
-    get length() {
-      return length
-    },
   }
 }
 
