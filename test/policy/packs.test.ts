@@ -2,6 +2,9 @@ import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { decide } from '../../src/policy/decide/decide.ts'
 import { contextFor } from '../../src/policy/command/explain.ts'
+import { readCalibrations } from '../../src/main/site/calibrations.ts'
+import { thresholdAt } from '../../src/policy/compile/calibrated.ts'
+import type { PolicyLibrary } from '../../src/policy/files/library.ts'
 import { loadPolicies } from '../../src/policy/files/file.ts'
 import { runPolicyTests } from '../../src/policy/command/run-tests.ts'
 import { scanText } from '../../src/policy/decide/scan.ts'
@@ -39,6 +42,32 @@ describe('the shipped packs', () => {
     const names = library.combined.rules.map((rule) => rule.name)
     expect(new Set(names).size).toBe(names.length)
     expect(names.filter((name) => name.endsWith('identifiers')).length).toBe(2)
+  })
+})
+
+describe('stop and ban rules that ask a classifier', () => {
+  const names = ['toxicity_detector', 'prompt_injection', 'finance_regulatory', 'self_harm', 'risk']
+  const calibration = readCalibrations(resolve(import.meta.dirname, '../../models'), names)
+  const stops = (policies: PolicyLibrary['policies']) =>
+    [...policies.values()].flatMap(({ name, rules, leaves }) =>
+      rules
+        .filter(({ actions }) => actions.some(({ kind }) => kind === 'stop' || kind === 'ban'))
+        .flatMap((rule) => rule.leaves.map((i) => leaves[i]))
+        .flatMap((leaf) => (leaf?.kind === 'verdict' ? [{ name, leaf }] : [])),
+    )
+
+  // Of all benign rows that the heads were calibrated on, `pool` in models/*/calibration.json.
+  it('have thresholds that at most one benign row in a thousand reaches', () => {
+    const folder = resolve(import.meta.dirname, '../../policies')
+    const calibrated = loadPolicies(folder, { calibration })
+    expect(calibrated.warnings).toEqual([])
+    const found = [...stops(calibrated.policies), ...stops(library.policies)]
+    expect(found.length).toBeGreaterThan(8)
+    for (const { name, leaf } of found) {
+      const bar = thresholdAt(calibration, { classifier: leaf.model, rate: 0.001 })
+      if (bar.kind === 'unknown') throw new Error(`${leaf.model} is not calibrated`)
+      expect(leaf.min, `${name}: ${leaf.model}`).toBeGreaterThanOrEqual(bar.threshold)
+    }
   })
 })
 
