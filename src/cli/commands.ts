@@ -4,8 +4,10 @@
  */
 import { join } from 'node:path'
 import { GuardError } from '../model/errors.ts'
+import type { Finding } from '../model/finding.ts'
 import { suggestion } from '../model/nearest.ts'
 import type { Calibration } from '../policy/compile/calibrated.ts'
+import type { CompiledPolicy } from '../policy/compiled.ts'
 import { CLASSIFIERS } from '../policy/compile/names.ts'
 import { toLine } from './mistakes.ts'
 
@@ -14,6 +16,11 @@ const MODELS = join(import.meta.dirname, '../../models')
 async function calibrationsOf(folder = MODELS): Promise<Calibration> {
   const { readCalibrations } = await import('../main/site/calibrations.ts')
   return readCalibrations(folder, CLASSIFIERS)
+}
+
+async function judgeText(policy: CompiledPolicy, text: string): Promise<readonly Finding[]> {
+  const { judgeOnce } = await import('../main/scores/judge-once.ts')
+  return judgeOnce(policy, text)
 }
 
 type Run = (argv: readonly string[]) => Promise<number>
@@ -32,7 +39,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'check, test, explain, diff, compile and start policies',
     load: async () => {
       const { runPolicy } = await import('../policy/command/cli.ts')
-      return (argv) => runPolicy(argv, calibrationsOf)
+      return (argv) => runPolicy(argv, { calibration: calibrationsOf, judge: judgeText })
     },
   },
   doctor: {

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
+import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runCli } from '../../src/cli/commands.ts'
 import { runPolicy } from '../../src/policy/command/cli.ts'
@@ -35,6 +36,27 @@ const write = (name: string, text: string): string => {
   const path = join(folder, name)
   writeFileSync(path, text)
   return path
+}
+
+/** Runs it with a terminal on both sides, in which these lines are typed, each when it is asked for. */
+async function inTerminal(lines: readonly string[], run: () => Promise<number>): Promise<void> {
+  const typed = Object.assign(new PassThrough(), { isTTY: true })
+  const before = [process.stdin, process.stdout.isTTY] as const
+  Object.defineProperty(process, 'stdin', { value: typed, configurable: true })
+  Object.defineProperty(process.stdout, 'isTTY', { value: true, configurable: true })
+  const left = [...lines]
+  const typing = setInterval(() => {
+    if (printed.split('?').length > lines.length - left.length + 1) {
+      typed.write(`${left.shift() ?? ''}\n`)
+    }
+  }, 5)
+  try {
+    expect(await run()).toBe(0)
+  } finally {
+    clearInterval(typing)
+    Object.defineProperty(process, 'stdin', { value: before[0], configurable: true })
+    Object.defineProperty(process.stdout, 'isTTY', { value: before[1], configurable: true })
+  }
 }
 
 describe('checkstream policy', () => {
@@ -96,6 +118,58 @@ rules:
     expect(await runPolicy(['explain', '--path', good, 'one forbidden thing'])).toBe(0)
     expect(printed).toContain('found "forbidden" at 4–13 (r)')
     expect(printed).toMatch(/midstream:\n {2}r: stop at 4–13\n {2}→ stop 403: no/)
+  })
+
+  it(
+    'explain asks the detectors and models that the policy asks',
+    { timeout: 60_000 },
+    async () => {
+      const rules = `rules:
+  - { name: advice, trigger: { type: classifier, classifier: finance_regulatory, false_positive_rate: 0.001 }, actions: [{ type: stop }] }
+  - { name: cards, trigger: { type: pii, types: [card] }, actions: [{ type: redact, replacement: '[card]' }] }
+`
+      const path = write('models.yaml', `name: models\n${rules}`)
+      const explain = async (...more: string[]): Promise<string> => {
+        printed = ''
+        expect(await runCli(['policy', 'explain', '--path', path, ...more])).toBe(0)
+        return printed
+      }
+      const text = 'You should put all your savings into this fund. Pay with 4111 1111 1111 1111.'
+      const told = await explain(text)
+      expect(told).toMatch(/finance_regulatory says financial_advice: 0\.9\d\d/)
+      expect(told).toMatch(/card at 57–76, confidence/)
+      expect(told).toMatch(
+        /midstream:\n {2}advice: stop at .* score 0\.9\d\d\n {2}cards: redact at 57–76/,
+      )
+      expect(await explain('Opening hours are nine to five.')).toMatch(/midstream: nothing/)
+      expect(await explain(text, '--score', 'finance_regulatory=0.2')).not.toContain('advice: stop')
+    },
+  )
+
+  it('explain is coloured in a terminal', async () => {
+    const good = write('good.yaml', GOOD)
+    await inTerminal([], () => runPolicy(['explain', '--path', good, 'one forbidden thing']))
+    expect(printed).toContain('one \u001B[31mforbidden\u001B[39m thing')
+  })
+
+  it('new asks for what is missing in a terminal', async () => {
+    const out = join(folder, 'asked.yaml')
+    const answers = [
+      'asked',
+      'Stops two things',
+      'COBS 4.2.1R',
+      'first thing, second thing',
+      'ban',
+      '',
+    ]
+    await inTerminal(answers, () => runPolicy(['new', '--out', out]))
+    for (const question of ['Name of the pack?', 'Which phrases?', 'Mode? (monitor']) {
+      expect(printed).toContain(question)
+    }
+    const text = readFileSync(out, 'utf8')
+    expect(text).toMatch(/name: "asked"\n[^]*Stops two things[^]*mode: monitor/)
+    expect(text).toMatch(/first thing[^]*second thing/)
+    expect(await runPolicy(['check', '--strict', out])).toBe(0)
   })
 
   it('diff tells what changes and which rules can newly fire', async () => {
@@ -172,7 +246,9 @@ rules:
       folders.push(from)
       return Promise.resolve({ risk: [{ model: 'm', label: 'risk', points }] })
     }
-    expect(await runPolicy(['diff', a, b, '--json', '--models', 'here'], read)).toBe(0)
+    expect(
+      await runPolicy(['diff', a, b, '--json', '--models', 'here'], { calibration: read }),
+    ).toBe(0)
     expect(folders).toEqual(['here'])
     expect(JSON.parse(printed)).toEqual([
       {
@@ -274,6 +350,7 @@ tests:
 
   it('names the nearest command and flag to a mistyped one', async () => {
     await expect(runPolicy(['chek'])).rejects.toThrow(/did you mean check\?/)
+    await expect(runPolicy(['rollback'])).rejects.toThrow(/put the older files back/)
     await expect(runPolicy(['check', '--formt=x'])).rejects.toThrow(/did you mean format\?/)
   })
 })

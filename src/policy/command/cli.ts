@@ -12,6 +12,7 @@ import { compileAutomaton } from '../../automata/automaton.ts'
 import type { Automaton } from '../../automata/automaton.ts'
 import { compileTokenProgram } from '../../automata/program.ts'
 import { GuardError } from '../../model/errors.ts'
+import type { Finding } from '../../model/finding.ts'
 import { suggestion } from '../../model/nearest.ts'
 import { flag, parseFlags } from './cli-flags.ts'
 import type { Flags } from './cli-flags.ts'
@@ -32,13 +33,15 @@ import { checkTexts, prepareScan } from '../decide/scan.ts'
 import { policyTest } from '../schema/schema-tests.ts'
 import { toVocabulary } from '../../vocabulary/tokenizer.ts'
 
-/** What the calibrations of the models in a folder know; by default of those that come along. */
-export type ReadCalibration = (folder: string | undefined) => Promise<Calibration>
+/** What the commands ask of the models; without them they go by what policies state. */
+export type PolicyModels = {
+  /** What the calibrations of the models in a folder know; by default of those that come along. */
+  readonly calibration?: (folder: string | undefined) => Promise<Calibration>
+  /** What detectors and models find in a text that the policy asks for. */
+  readonly judge?: (policy: CompiledPolicy, text: string) => Promise<readonly Finding[]>
+}
 
-type Command = (
-  argv: readonly string[],
-  read: ReadCalibration | undefined,
-) => Promise<number> | number
+type Command = (argv: readonly string[], models: PolicyModels) => Promise<number> | number
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   check,
@@ -49,13 +52,22 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   new: create,
 }
 
+/** What other guards' commands are here. */
+const HERE: Readonly<Record<string, string>> = {
+  validate: 'here: policy check',
+  benchmark: 'here: policy compile, for size and time',
+  history: 'here: version control, and policy diff between two versions',
+  rollback: 'put the older files back; they are read at once',
+}
+
 const USAGE = `checkstream policy COMMAND
 
   check PATH…          read and compile; --strict: warnings count; --format text|sarif|junit; --out FILE;
                        --models FOLDER for the calibrations of its models
   test PATH…           run the tests beside the rules; --format text|junit|json; --out FILE
-  explain TEXT         what would be done; --path PATH, --policy NAME, --score MODEL=0.9 (repeatable),
-                       --models FOLDER
+  explain TEXT         what would be done, as detectors and the models that come along judge the text;
+                       --path PATH, --policy NAME, --score MODEL=0.9 (repeatable) instead of models,
+                       --models FOLDER for the calibrations of its models
   diff A B             what changes from one file or folder to the other: --policy NAME, --json,
                        --models FOLDER for their calibrations; exit 0, or 1 where there is a change
                        that --fail-on change|looser|stricter names (looser: unknown ones count)
@@ -64,7 +76,10 @@ const USAGE = `checkstream policy COMMAND
   new NAME             starts a pack; --description, --regulation, --phrase (repeatable), --action,
                        --mode, --out FILE; asks for what is missing in a terminal`
 
-export async function runPolicy(argv: readonly string[], read?: ReadCalibration): Promise<number> {
+export async function runPolicy(
+  argv: readonly string[],
+  models: PolicyModels = {},
+): Promise<number> {
   const [name = 'help', ...rest] = argv
   if (['help', '--help', '-h'].includes(name)) {
     print(USAGE)
@@ -72,10 +87,12 @@ export async function runPolicy(argv: readonly string[], read?: ReadCalibration)
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (command === undefined) {
-    const hint = suggestion(name, Object.keys(COMMANDS))
+    const hint = Object.hasOwn(HERE, name)
+      ? `; ${HERE[name]}`
+      : suggestion(name, Object.keys(COMMANDS))
     throw new GuardError('config_invalid', `policy ${name}: unknown command${hint}`)
   }
-  return command(rest, read)
+  return command(rest, models)
 }
 
 function print(text: string): void {
@@ -103,9 +120,9 @@ function build(paths: readonly string[], calibration?: Calibration): LibraryResu
   return { library: undefined, problems: [...result.problems, ...more] }
 }
 
-async function check(argv: readonly string[], read: ReadCalibration | undefined): Promise<number> {
+async function check(argv: readonly string[], models: PolicyModels): Promise<number> {
   const flags = parseFlags(argv, { strict: false, format: true, out: true, models: true })
-  const { library, problems } = build(flags.rest, await read?.(flag(flags, 'models')))
+  const { library, problems } = build(flags.rest, await models.calibration?.(flag(flags, 'models')))
   const errors = problems.filter((p) => p.severity === 'error').length
   const format = flag(flags, 'format') ?? 'text'
   if (format === 'sarif') write(flags, toSarif(problems, '0.1.0'))
@@ -161,14 +178,11 @@ function testReport({ results, coverage }: TestRun): string {
   return lines.join('\n')
 }
 
-async function explain(
-  argv: readonly string[],
-  read: ReadCalibration | undefined,
-): Promise<number> {
+async function explain(argv: readonly string[], models: PolicyModels): Promise<number> {
   const flags = parseFlags(argv, { path: true, policy: true, score: true, models: true })
   const text = flags.rest.join(' ')
   if (text === '') throw new GuardError('config_invalid', 'policy explain: needs a text')
-  const calibration = await read?.(flag(flags, 'models'))
+  const calibration = await models.calibration?.(flag(flags, 'models'))
   const library = requireLibrary(build([flag(flags, 'path') ?? 'policies'], calibration))
   const policy = choose(library, flag(flags, 'policy'))
   const scores = Object.fromEntries(
@@ -179,7 +193,10 @@ async function explain(
     throw new GuardError('config_invalid', 'policy explain: --score expects MODEL=0.9')
   }
   const paint = process.stdout.isTTY ? COLOURED : PLAIN
-  print(explainText(policy, text, statedFindings(policy, stated.data), paint))
+  // Scores that are stated stand for those of the models.
+  const judged = flags.values.has('score') ? [] : await models.judge?.(policy, text)
+  const findings = [...statedFindings(policy, stated.data), ...(judged ?? [])]
+  print(explainText(policy, text, findings, paint))
   return 0
 }
 
@@ -188,7 +205,7 @@ const choose = (library: PolicyLibrary, name: string | undefined): CompiledPolic
 
 const FAIL_ON = ['change', 'looser', 'stricter'] as const
 
-async function diff(argv: readonly string[], read: ReadCalibration | undefined): Promise<number> {
+async function diff(argv: readonly string[], models: PolicyModels): Promise<number> {
   const known = { json: false, policy: true, models: true, 'fail-on': true }
   const flags = parseFlags(argv, known)
   const [a, b] = flags.rest
@@ -198,7 +215,7 @@ async function diff(argv: readonly string[], read: ReadCalibration | undefined):
   const written = flag(flags, 'fail-on')
   const failOn = written === undefined ? undefined : oneOf(FAIL_ON, 'fail-on', written)
   const name = flag(flags, 'policy')
-  const calibration = await read?.(flag(flags, 'models'))
+  const calibration = await models.calibration?.(flag(flags, 'models'))
   const before = choose(requireLibrary(build([a], calibration)), name)
   const after = choose(requireLibrary(build([b], calibration)), name)
   const changes = diffPolicies(before, after)
