@@ -39,7 +39,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'check, test, explain, diff, compile and start policies',
     load: async () => {
       const { runPolicy } = await import('../policy/command/cli.ts')
-      return (argv) => runPolicy(argv, { calibration: calibrationsOf, judge: judgeText })
+      const { readVersion } = await import('../main/version-file.ts')
+      const models = { version: readVersion(), calibration: calibrationsOf, judge: judgeText }
+      return (argv) => runPolicy(argv, models)
     },
   },
   doctor: {

@@ -68,6 +68,16 @@ describe('checkstream policy', () => {
     await runPolicy(['check', bad, '--format', 'sarif'])
     const sarif = JSON.parse(printed) as { runs: { results: { locations: unknown[] }[] }[] }
     expect(sarif.runs[0]?.results[0]).toMatchObject({ level: 'error', ruleId: 'schema' })
+    printed = ''
+    await runCli(['policy', 'check', bad, '--format', 'sarif'])
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+    expect(JSON.parse(printed)).toMatchObject({
+      version: '2.1.0',
+      runs: [{ tool: { driver: { name: 'checkstream policy', version } } }],
+    })
+    printed = ''
+    expect(await runPolicy(['check', bad, '--format', 'junit'])).toBe(1)
+    expect(printed).toMatch(/<testsuite [^>]*failures="1"[^]*bad\.yaml[^]*did you mean stop\?/)
   })
 
   it('check refuses a phrase that cannot be looked for', async () => {

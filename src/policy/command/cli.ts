@@ -33,8 +33,10 @@ import { checkTexts, prepareScan } from '../decide/scan.ts'
 import { policyTest } from '../schema/schema-tests.ts'
 import { toVocabulary } from '../../vocabulary/tokenizer.ts'
 
-/** What the commands ask of the models; without them they go by what policies state. */
+/** What the commands ask of the program and its models; without models they go by what is stated. */
 export type PolicyModels = {
+  /** Of the program, for reports. */
+  readonly version?: string
   /** What the calibrations of the models in a folder know; by default of those that come along. */
   readonly calibration?: (folder: string | undefined) => Promise<Calibration>
   /** What detectors and models find in a text that the policy asks for. */
@@ -125,7 +127,7 @@ async function check(argv: readonly string[], models: PolicyModels): Promise<num
   const { library, problems } = build(flags.rest, await models.calibration?.(flag(flags, 'models')))
   const errors = problems.filter((p) => p.severity === 'error').length
   const format = flag(flags, 'format') ?? 'text'
-  if (format === 'sarif') write(flags, toSarif(problems, '0.1.0'))
+  if (format === 'sarif') write(flags, toSarif(problems, models.version ?? '0'))
   else if (format === 'junit') write(flags, toJunit(problemCases(problems)))
   else {
     const warnings = problems.length - errors
