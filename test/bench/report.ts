@@ -1,5 +1,5 @@
 /** What every bench does with its figures: a table or one JSON line, and the committed record. */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 
@@ -8,7 +8,7 @@ export function report(name: string, figures: Readonly<Record<string, unknown>>)
   if (process.argv.includes('--record')) {
     const record = {
       date: new Date().toISOString().slice(0, 10),
-      cpu: cpus()[0]?.model ?? 'unknown',
+      cpu: processor(),
       node: process.version,
       ...figures,
     }
@@ -24,4 +24,15 @@ export function report(name: string, figures: Readonly<Record<string, unknown>>)
       })),
     )
   }
+}
+
+/** Extensions that int8 and bfloat16 arithmetic runs on: of two processors of a name, one may lack them. */
+const EXTENSIONS = ['avx2', 'avx512f', 'avx512_vnni', 'avx_vnni', 'avx512_bf16', 'amx_int8']
+
+function processor(): string {
+  const model = cpus()[0]?.model ?? 'unknown'
+  if (process.platform !== 'linux') return model
+  const flags =
+    /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.split(' ') ?? []
+  return `${model}: ${EXTENSIONS.filter((name) => flags.includes(name)).join(', ') || 'no vectors'}`
 }

@@ -135,6 +135,19 @@ def costs(llm, found):
     return f"{found['score_us_p50_64_rows']} us for 64 rows"
 
 
+def beside_text(found):
+    """The classifiers of text on the same texts, none of which they were fitted on."""
+    command = ["npx", "tsx", "test/bench/probe-text.ts", str(TEXTS)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    expect(done.returncode == 0, done.stderr[-1500:])
+    told = json.loads(done.stdout.strip().splitlines()[-1])
+    found.update(told)
+    return (
+        f"{told['text_head']} of the streaming scorer {told['text_auroc']}, of the encoder "
+        f"{told['encoder_auroc']}; {told['text_us_p50_64_rows']} us for 64 rows"
+    )
+
+
 def main():
     found = {}
     os.environ["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
@@ -145,6 +158,7 @@ def main():
     llm = engine("adversary:Script", "checkstream_vllm:CheckStream")
     case("probe: a verdict of the model's own states stops an answer", judged, llm, serving, found)
     case("probe: what scoring costs", costs, llm, found)
+    case("probe: beside the text path", beside_text, found)
     close(llm)
     serving.stop()
     if "record" in sys.argv:
