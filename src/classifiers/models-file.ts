@@ -75,10 +75,33 @@ export function digestFolder(path: string): { files: Record<string, string>; dig
   return { files, digest: sha256(JSON.stringify(Object.entries(files).toSorted())) }
 }
 
-/** Loads what describes a model; `wanted` are the registry's digests, checked file by file. */
+/** Calibrations of a site, by the digest of the model that each was made of. */
+export type Artefacts = ReadonlyMap<string, Calibration>
+
+/** Reads artefacts of `checkstream calibrate`; two of one model are an error. */
+export function readArtefacts(places: readonly string[]): Artefacts {
+  const found = new Map<string, Calibration>()
+  for (const place of places) {
+    const calibration = parseCalibration(readJson(place), place)
+    if (found.has(calibration.model_digest)) {
+      throw new GuardError(
+        'model_invalid',
+        `${place}: expected one calibration of a model, got two`,
+      )
+    }
+    found.set(calibration.model_digest, calibration)
+  }
+  return found
+}
+
+/**
+ * Loads what describes a model; `wanted` are the registry's digests, checked file by file. A
+ * calibration in `artefacts` takes the place of the one in the folder.
+ */
 export function loadModelFolder(
   path: string,
   wanted?: Readonly<Record<string, string>>,
+  artefacts: Artefacts = new Map(),
 ): ModelFolder {
   const { files, digest } = digestFolder(path)
   for (const [name, hash] of Object.entries(wanted ?? {})) {
@@ -90,9 +113,11 @@ export function loadModelFolder(
     }
   }
   const config = parseModelConfig(readJson(join(path, 'config.json')), join(path, 'config.json'))
-  const raw = readOptional(join(path, 'calibration.json'))
-  if (raw === undefined) return { path, config, digest }
+  const given = artefacts.get(digest)
+  if (given !== undefined) return { path, config, digest, calibration: given }
   const place = join(path, 'calibration.json')
+  const raw = readOptional(place)
+  if (raw === undefined) return { path, config, digest }
   const calibration = parseCalibration(raw, place)
   if (calibration.model_digest !== digest) {
     throw new GuardError(
@@ -108,6 +133,10 @@ export function readRegistry(folder: string): Registry {
 }
 
 /** The folder of one registered model, with its digests checked. */
-export function openRegistered(folder: string, entry: RegistryEntry): ModelFolder {
-  return loadModelFolder(join(folder, entry.folder), entry.files)
+export function openRegistered(
+  folder: string,
+  entry: RegistryEntry,
+  artefacts?: Artefacts,
+): ModelFolder {
+  return loadModelFolder(join(folder, entry.folder), entry.files, artefacts)
 }

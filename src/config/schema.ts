@@ -169,6 +169,8 @@ const classifiers = z.strictObject({
   /** A file of `checkstream probe fit`; empty = none is fitted. */
   probe: path.default(''),
   models: z.array(model).max(64).default([]),
+  /** Artefacts of `checkstream calibrate`, each in place of the one that its model came with. */
+  calibrations: z.array(path).max(64).default([]),
   workers: count(1, 0, 64),
   /** A model past the time of its tier: shown only, or what it is asked counts as late. */
   over_budget: z.enum(['report', 'late']).default('report'),

@@ -3,7 +3,12 @@ import { basename, join } from 'node:path'
 import type { EffectiveConfig } from '../../config/layers.ts'
 import { DriftWatch, type DriftChange } from '../../classifiers/drift.ts'
 import { openEncoder } from '../../classifiers/encoder-hub.ts'
-import { loadModelFolder, openRegistered, readRegistry } from '../../classifiers/models-file.ts'
+import {
+  loadModelFolder,
+  openRegistered,
+  readArtefacts,
+  readRegistry,
+} from '../../classifiers/models-file.ts'
 import type { ModelFolder } from '../../classifiers/models-file.ts'
 import { readProbe } from '../../classifiers/probe-file.ts'
 import type { ProbeImage } from '../../classifiers/probe-file.ts'
@@ -34,7 +39,7 @@ export async function openScorer(
   if (names.length === 0) return undefined
   const tierA = Object.values(registry.models).find((entry) => entry.tier === 'A')
   if (tierA === undefined) return undefined
-  const folder = openRegistered(MODELS, tierA)
+  const folder = openRegistered(MODELS, tierA, readArtefacts(config.classifiers.calibrations))
   const drift = watchOf(folder, 'stream', changed)
   return new ScorerHub(await openStreamScorer(folder), names, {
     ...(drift === undefined ? {} : { drift }),
@@ -63,7 +68,7 @@ export async function openJudges(
   { config }: EffectiveConfig,
   changed: (change: DriftChange) => void,
 ): Promise<Judges> {
-  const { models, workers, over_budget: overBudget } = config.classifiers
+  const { models, calibrations, workers, over_budget: overBudget } = config.classifiers
   const { ingress, midstream } = config.guardrails
   const judging: Judging[] = []
   if (workers === 0) return new Judges(judging)
@@ -76,13 +81,14 @@ export async function openJudges(
   }
   const asked = [...models, ...ingress.classifiers, ...midstream.classifiers]
   const registry = readRegistry(MODELS)
+  const artefacts = readArtefacts(calibrations)
   try {
     for (const [model, byLabel] of judgesOf(registry, asked)) {
-      await open(openRegistered(MODELS, servable(registry, model)), byLabel)
+      await open(openRegistered(MODELS, servable(registry, model), artefacts), byLabel)
     }
     for (const model of models) {
       if (typeof model === 'string' || model.tier === 'A') continue
-      const folder = loadModelFolder(model.path)
+      const folder = loadModelFolder(model.path, undefined, artefacts)
       await open(folder, new Map(folder.config.labels.map((label) => [label, model.name])))
     }
   } catch (error) {

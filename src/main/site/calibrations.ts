@@ -7,34 +7,73 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { QUANTILES, parseCalibration } from '../../classifiers/calibration.ts'
 import type { HeadCalibration } from '../../classifiers/calibration.ts'
-import { readRegistry } from '../../classifiers/models-file.ts'
+import { digestFolder, readRegistry } from '../../classifiers/models-file.ts'
+import type { Artefacts } from '../../classifiers/models-file.ts'
 import { GuardError } from '../../model/errors.ts'
 import type { Calibration } from '../../policy/compile/calibrated.ts'
 
+const NONE: Artefacts = new Map()
+
 /** Of the classifiers of these names; others and uncalibrated ones are left out. */
-export function readCalibrations(folder: string, names: readonly string[]): Calibration {
+export function readCalibrations(
+  folder: string,
+  names: readonly string[],
+  artefacts: Artefacts = NONE,
+): Calibration {
   const registry = readRegistry(folder)
   const asked = Object.entries(registry.names).filter(([name]) => names.includes(name))
   return Object.fromEntries(
     asked.map(([name, { label, models }]) => [
       name,
       models.flatMap((model) => {
-        const head = readHeads(join(folder, registry.models[model]?.folder ?? model))[label]
+        const place = join(folder, registry.models[model]?.folder ?? model)
+        const head = headsOf(place, artefacts)[label]
         return head === undefined ? [] : [{ model, label, points: pointsOf(head) }]
       }),
     ]),
   )
 }
 
+/** Folders of the models that answer for these names. */
+export function foldersOf(folder: string, names: readonly string[]): readonly string[] {
+  const { models, names: known } = readRegistry(folder)
+  const asked = names.flatMap((name) => known[name]?.models ?? [])
+  return [...new Set(asked)].map((model) => join(folder, models[model]?.folder ?? model))
+}
+
 /** Of every label of a model in a folder of its own. */
-export function readOwnCalibration(folder: string): Calibration[string] {
+export function readOwnCalibration(
+  folder: string,
+  artefacts: Artefacts = NONE,
+): Calibration[string] {
   const model = basename(folder)
-  return Object.entries(readHeads(folder)).flatMap(([label, head]) =>
+  return Object.entries(headsOf(folder, artefacts)).flatMap(([label, head]) =>
     head === undefined ? [] : [{ model, label, points: pointsOf(head) }],
   )
 }
 
-function readHeads(folder: string): Readonly<Record<string, HeadCalibration | undefined>> {
+/** An artefact that is of none of these models would change nothing, which nobody who names it wants. */
+export function requireUsed(artefacts: Artefacts, folders: readonly string[]): void {
+  if (artefacts.size === 0) return
+  const known = new Map(folders.map((folder) => [digestFolder(folder).digest, folder]))
+  const lost = [...artefacts.keys()].find((digest) => !known.has(digest))
+  if (lost === undefined) return
+  const models = [...known].map(([digest, folder]) => `${basename(folder)} (${digest})`)
+  throw new GuardError(
+    'config_invalid',
+    `classifiers.calibrations: one is of a model with digest ${lost}; ` +
+      `configured are ${models.join(', ') || 'none'}`,
+  )
+}
+
+type Heads = Readonly<Record<string, HeadCalibration | undefined>>
+
+function headsOf(folder: string, artefacts: Artefacts): Heads {
+  const given = artefacts.size === 0 ? undefined : artefacts.get(digestFolder(folder).digest)
+  return given?.heads ?? readHeads(folder)
+}
+
+function readHeads(folder: string): Heads {
   const place = join(folder, 'calibration.json')
   if (!existsSync(place)) return {}
   try {

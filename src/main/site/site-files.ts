@@ -4,7 +4,8 @@ import type { EffectiveConfig } from '../../config/layers.ts'
 import { GuardError } from '../../model/errors.ts'
 import type { Calibration } from '../../policy/compile/calibrated.ts'
 import { CLASSIFIERS, PII, PROBE, classifierName } from '../../policy/compile/names.ts'
-import { readCalibrations, readOwnCalibration } from './calibrations.ts'
+import { readArtefacts } from '../../classifiers/models-file.ts'
+import { foldersOf, readCalibrations, readOwnCalibration, requireUsed } from './calibrations.ts'
 import { MODELS } from '../scores/scorers.ts'
 import { readPolicyFiles } from '../../policy/files/file.ts'
 import type { PolicyFile } from '../../policy/files/library.ts'
@@ -65,9 +66,10 @@ function calibrationOf({ classifiers, guardrails }: EffectiveConfig['config']): 
   const { ingress, midstream } = guardrails
   const asked = [...classifiers.models, ...ingress.classifiers, ...midstream.classifiers]
   const names = asked.flatMap((model) => (typeof model === 'string' ? [classifierName(model)] : []))
-  const own = classifiers.models.flatMap((model) =>
-    typeof model === 'string' ? [] : [[model.name, readOwnCalibration(model.path)] as const],
-  )
-  const shipped = names.length === 0 ? {} : readCalibrations(MODELS, names)
+  const owned = classifiers.models.filter((model) => typeof model !== 'string')
+  const artefacts = readArtefacts(classifiers.calibrations)
+  requireUsed(artefacts, [...foldersOf(MODELS, names), ...owned.map(({ path }) => path)])
+  const own = owned.map(({ name, path }) => [name, readOwnCalibration(path, artefacts)] as const)
+  const shipped = names.length === 0 ? {} : readCalibrations(MODELS, names, artefacts)
   return { ...shipped, ...Object.fromEntries(own) }
 }

@@ -4,7 +4,17 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { calibrateHead } from '../../../src/classifiers/calibration.ts'
 import type { HeadCalibration } from '../../../src/classifiers/calibration.ts'
-import { readCalibrations, readOwnCalibration } from '../../../src/main/site/calibrations.ts'
+import {
+  digestFolder,
+  loadModelFolder,
+  readArtefacts,
+} from '../../../src/classifiers/models-file.ts'
+import {
+  readCalibrations,
+  readOwnCalibration,
+  requireUsed,
+} from '../../../src/main/site/calibrations.ts'
+import { MODELS } from '../../../src/main/scores/scorers.ts'
 import { thresholdAt } from '../../../src/policy/compile/calibrated.ts'
 import type { Calibration } from '../../../src/policy/compile/calibrated.ts'
 
@@ -55,6 +65,36 @@ describe('readCalibrations', () => {
     for (const rate of [0.05, 0.02, 0.01]) {
       expect(thresholdAt(known, { classifier: 'x', rate })).toMatchObject({ threshold: 0.94 })
     }
+  })
+
+  it('takes a site’s own artefact in place of the one beside the model, and of no other model', () => {
+    const model = join(MODELS, 'stream')
+    const { digest } = digestFolder(model)
+    const head = calibrateHead(
+      Array.from({ length: 2_000 }, (_, i) => i / 2_000),
+      0.01,
+      'site',
+    )
+    const write = (name: string, model_digest: string): string => {
+      const place = join(mkdtempSync(join(tmpdir(), 'checkstream-calibrations-')), name)
+      const artefact = { format: 1, model_digest, data_digest: 'b', made: 'now', tool: 'test' }
+      writeFileSync(place, JSON.stringify({ ...artefact, heads: { toxicity: head } }))
+      return place
+    }
+    const artefacts = readArtefacts([write('ours.json', digest)])
+    const { toxicity_detector: heads = [] } = readCalibrations(
+      MODELS,
+      ['toxicity_detector'],
+      artefacts,
+    )
+    const points = heads.find((one) => one.model === 'stream')?.points ?? []
+    expect(points.find(({ rate }) => rate === 0.01)?.threshold).toBeCloseTo(0.99, 3)
+    expect(loadModelFolder(model, undefined, artefacts).calibration?.tool).toBe('test')
+    expect(() => readArtefacts([write('a.json', 'x'), write('b.json', 'x')])).toThrow(/b.json.*two/)
+    requireUsed(artefacts, [model])
+    expect(() => requireUsed(readArtefacts([write('other.json', 'x')]), [model])).toThrow(
+      /digest x; configured are stream/,
+    )
   })
 
   it('finds the lowest rate of each shipped head in rows that can show it', () => {
