@@ -83,6 +83,7 @@ export async function startSidecar<V extends PlaneVocabulary>(
     readFiles: () => readSitePolicies(effective),
     isCompared: config.server.playground,
   })
+  for (const warning of store.warnings) log.warn({}, warning)
   // Compiled before anyone is served: else the first answer would wait for it, and the engine with it.
   if (answersOf(effective).enabled) prepareScan(store.current.standard.compiled)
   const upstream = createUpstream(toUpstreamSettings(effective, kit.env))

@@ -148,6 +148,7 @@ describe('deploy/kubernetes', () => {
       standard: '',
       adaptive: undefined,
       classifiers: [],
+      answered: [],
       calibration: {},
       destinations: [],
       isLowering: () => false,

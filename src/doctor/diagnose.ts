@@ -106,10 +106,11 @@ function checkPython({ python }: Facts): DoctorCheck[] {
   return [{ name, verdict: 'ok', detail: `${path} has plugin ${version}` }]
 }
 
-function checkPolicies({ policyError, tenantsError }: StepStatus): readonly DoctorCheck[] {
+function checkPolicies(status: StepStatus): readonly DoctorCheck[] {
+  const { policyError, policyWarnings = [], tenantsError } = status
   const policies: DoctorCheck =
     policyError === undefined
-      ? { name: 'policies', verdict: 'ok', detail: 'in force' }
+      ? policiesInForce(policyWarnings)
       : {
           name: 'policies',
           verdict: 'fail',
@@ -125,6 +126,18 @@ function checkPolicies({ policyError, tenantsError }: StepStatus): readonly Doct
     advice: 'put policies.tenants_file right; it is read again when it changes',
   }
   return [policies, tenants]
+}
+
+function policiesInForce(warnings: readonly string[]): DoctorCheck {
+  const [first] = warnings
+  if (first === undefined) return { name: 'policies', verdict: 'ok', detail: 'in force' }
+  const more = warnings.length === 1 ? '' : ` (and ${warnings.length - 1} more, in the log)`
+  return {
+    name: 'policies',
+    verdict: 'warn',
+    detail: `in force, but ${first}${more}`,
+    advice: 'put the policy right, or name the model that it asks in classifiers.models',
+  }
 }
 
 function checkBackend({ models, backend }: Facts): DoctorCheck {

@@ -42,6 +42,7 @@ export function createLocalRoutes(parts: LocalParts): LocalRoutes {
     status: () => ({
       ...parts.serving.status(),
       ...(parts.store.error === undefined ? {} : { policyError: parts.store.error }),
+      ...(parts.store.warnings.length === 0 ? {} : { policyWarnings: parts.store.warnings }),
       ...(parts.tenants.error === undefined ? {} : { tenantsError: parts.tenants.error }),
     }),
     canary: () => parts.serving.proveMasks(),

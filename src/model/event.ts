@@ -67,6 +67,12 @@ export type GuardEvent =
     }
   | { readonly kind: 'closed'; readonly requestId: string; readonly tokens: number }
   | { readonly kind: 'engine'; readonly engine: string; readonly attached: boolean }
-  | { readonly kind: 'policy'; readonly revision: string; readonly error?: string }
+  | {
+      readonly kind: 'policy'
+      readonly revision: string
+      readonly error?: string
+      /** What is doubtful in the policies in force, with its place. */
+      readonly warnings?: readonly string[]
+    }
   /** How many tenants are in force, and why those on the disk are not. */
   | { readonly kind: 'tenants'; readonly tenants: number; readonly error?: string }

@@ -49,6 +49,8 @@ export type StepStatus = {
   readonly policyError?: string
   /** Why the newer tenants file is not in force. */
   readonly tenantsError?: string
+  /** What is doubtful in the policies in force; the first of them. */
+  readonly policyWarnings?: readonly string[]
   readonly engines: readonly EngineStatus[]
   readonly vocabularies: readonly VocabularyStatus[]
   readonly liveRows: number

@@ -42,6 +42,7 @@ export function logEvent(log: Log, event: GuardEvent): void {
     return
   }
   if (event.kind === 'policy') {
+    for (const warning of event.warnings ?? []) log.warn({}, warning)
     if (event.error === undefined) log.info({ revision: event.revision }, 'policy in force')
     else log.error({ error: event.error }, 'policy refused; the one in force stays')
     return

@@ -196,6 +196,24 @@ describe('checkstream doctor', () => {
     expect(await onlyWrong(flags, 'policies')).toMatch(/words\.yaml:2:1.*rulez.*policy check/)
   })
 
+  it('the policy asks a classifier that no model answers for', async () => {
+    const { flags, socket, policy, sidecar } = await stage()
+    attach(socket)
+    await isReady(sidecar)
+    const asks = '{ type: classifier, classifier: risk, threshold: 0.9 }'
+    const rule = `  - { name: risky, trigger: ${asks}, actions: [{ type: stop }] }\n`
+    writeFileSync(policy, POLICY + rule)
+    await sidecar.reload()
+    const { code, lines } = await doctor(flags)
+    expect(code).toBe(0)
+    expect(lines.find((line) => line.startsWith('! policies'))).toMatch(
+      /in force, but .*words\.yaml:6:\d+ warning: rule risky: no model answers for risk here/,
+    )
+    writeFileSync(policy, POLICY)
+    await sidecar.reload()
+    expect((await doctor(flags)).lines.map((line) => line[0])).not.toContain('!')
+  })
+
   it('the tenants on disk are not those in force', async () => {
     const good = 'unknown: refuse\ntenants:\n  retail: { policy: words, api_keys: [KEY] }\n'
     const keyed = good.replace('KEY', `"sha256:${'0'.repeat(64)}"`)

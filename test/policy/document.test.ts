@@ -154,6 +154,28 @@ describe('a mistake in a policy', () => {
   })
 })
 
+describe('a classifier that no model answers for', () => {
+  const yaml = `name: p
+adaptive_decoding: { classifiers: [toxicity, risk] }
+rules:
+  - { name: a, trigger: { type: classifier, classifier: risk, false_positive_rate: 0.01 }, actions: [{ type: log }] }
+  - { name: b, trigger: { type: classifier, classifier: toxicity, threshold: 0.9 }, actions: [{ type: log }] }
+  - { name: c, trigger: { type: pii, types: [card, name] }, actions: [{ type: log }] }
+  - { name: d, trigger: { type: classifier, classifier: pii_detector, threshold: 0.9 }, actions: [{ type: log }] }
+`
+
+  it('is told once for each condition that waits for it, where the site knows who answers', () => {
+    expect(problemsOf(yaml, { answered: ['toxicity_detector'], calibration: {} })).toEqual([
+      'test.yaml:2:20 warning: adaptive_decoding: no model answers for risk here (classifiers.models)',
+      'test.yaml:4:57 warning: rule a: no model answers for risk here (classifiers.models): this condition never holds',
+      'test.yaml:6:45 warning: rule c: a model finds name, and none is loaded here (pii_detector in classifiers.models)',
+    ])
+    const all = ['toxicity_detector', 'risk', 'pii_detector']
+    const head = { model: 'm', label: 'risk', points: [{ rate: 0.01, threshold: 0.9 }] }
+    expect(problemsOf(yaml, { answered: all, calibration: { risk: [head] } })).toEqual([])
+  })
+})
+
 describe('what is called otherwise elsewhere', () => {
   const acting = (action: string): string =>
     rule(`trigger: {type: keywords, any: [x]}\nactions: [${action}]`)

@@ -4,7 +4,8 @@
  */
 import type { GuardEvent } from '../../model/event.ts'
 import type { Mode } from '../../model/finding.ts'
-import type { PolicyFile } from '../../policy/files/library.ts'
+import type { PolicyFile, PolicyLibrary } from '../../policy/files/library.ts'
+import { showProblem } from '../../policy/read/problem.ts'
 import { prepareScan } from '../../policy/decide/scan.ts'
 import { watchPolicies } from '../../policy/files/watch-file.ts'
 import type { PolicyChange, PolicyWatch } from '../../policy/files/watch-file.ts'
@@ -40,14 +41,16 @@ export class PolicyStore {
   #current: SitePolicies
   #files: readonly PolicyFile[]
   #error: string | undefined
+  #warnings: readonly string[]
   #watch: PolicyWatch | undefined
   #upcoming: SitePolicies | undefined
   readonly #lowered = new WeakMap<SitePolicy, Map<Mode, SitePolicy>>()
   #hooks: StoreHooks = { prepare: () => Promise.resolve(), changed: () => undefined }
 
-  private constructor(parts: StoreParts, current: SitePolicies) {
+  private constructor(parts: StoreParts, current: SitePolicies, warnings: readonly string[]) {
     this.#parts = parts
     this.#current = current
+    this.#warnings = warnings
     this.#files = parts.files
   }
 
@@ -60,7 +63,7 @@ export class PolicyStore {
     // Otherwise the first request would wait while its texts are compiled, and all others with it.
     prepareScan(current.standard.compiled)
     siteAutomaton(current.standard)
-    return new PolicyStore(parts, current)
+    return new PolicyStore(parts, current, warningsOf(library))
   }
 
   use(hooks: StoreHooks): void {
@@ -92,6 +95,11 @@ export class PolicyStore {
   /** Why the newest files are not in force; undefined when they are. */
   get error(): string | undefined {
     return this.#error
+  }
+
+  /** What is doubtful in the policies in force, with its place; the first of them. */
+  get warnings(): readonly string[] {
+    return this.#warnings
   }
 
   /** The policy as a tenant of that mode runs it. */
@@ -158,18 +166,31 @@ export class PolicyStore {
     this.#current = next
     this.#files = change.files
     this.#error = undefined
-    this.#parts.observe({ kind: 'policy', revision: next.standard.digest })
+    this.#warnings = warningsOf(change.library)
+    const { warnings } = this
+    this.#parts.observe({ kind: 'policy', revision: next.standard.digest, warnings })
     this.#hooks.changed()
   }
 }
 
+const MAX_WARNINGS = 20
+
+/** Each once, though a rule is in every policy that inherits it. */
+function warningsOf({ warnings }: PolicyLibrary): readonly string[] {
+  const each = [...new Set(warnings.map(showProblem))]
+  if (each.length <= MAX_WARNINGS) return each
+  return [...each.slice(0, MAX_WARNINGS), `and ${each.length - MAX_WARNINGS} more`]
+}
+
 const toOptions = ({
   classifiers,
+  answered,
   calibration,
   destinations,
   standard,
 }: SiteSettings): WorkerOptions => ({
   classifiers,
+  answered,
   calibration,
   destinations,
   scan: [standard === '' ? COMBINED : standard],

@@ -54,11 +54,23 @@ export function readSiteSettings(
         ? { risk_threshold, safe_mode, classifiers: scored }
         : undefined,
     classifiers: [...new Set([...CLASSIFIERS, PROBE, ...names])],
+    answered: answeredBy(config),
     calibration: calibrationOf(config),
   }
   const { embedding_mode, probe } = config.classifiers
   const told = embedding_mode && probe === '' ? [...warnings, NO_PROBE] : warnings
   return { settings, bannedTokens: settings.isMasking ? tokenIds : [], warnings: told }
+}
+
+/** Names that some model answers for, in any phase; the probe where one is fitted. */
+function answeredBy({ classifiers, guardrails }: EffectiveConfig['config']): readonly string[] {
+  const { ingress, midstream } = guardrails
+  const asked = [...classifiers.models, ...ingress.classifiers, ...midstream.classifiers]
+  const names = asked.map((model) =>
+    typeof model === 'string' ? classifierName(model) : model.name,
+  )
+  const isProbed = classifiers.embedding_mode && classifiers.probe !== ''
+  return isProbed ? [...names, PROBE] : names
 }
 
 /** Of every model that may answer, in any phase. */

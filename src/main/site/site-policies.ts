@@ -53,6 +53,8 @@ export type SiteSettings = {
       }
     | undefined
   readonly classifiers: readonly string[]
+  /** Of these, whom a model answers for. */
+  readonly answered: readonly string[]
   readonly calibration: Calibration
   /** Whom a `notify` may tell. */
   readonly destinations: readonly string[]

@@ -19,6 +19,7 @@ export type RuleParts = {
   readonly texts: Texts
   readonly leaves: Leaf[]
   readonly classifiers: ReadonlySet<string> | undefined
+  readonly answered: ReadonlySet<string> | undefined
   readonly calibration: Calibration | undefined
   readonly destinations: readonly string[] | undefined
   readonly problems: Problem[]
@@ -36,6 +37,7 @@ export function compileRule(parts: RuleParts, resolved: ResolvedRule, index: num
     leaves: parts.leaves,
     lists: resolved.lists,
     classifiers: parts.classifiers,
+    answered: parts.answered,
     calibration: parts.calibration,
     rule: document.name,
     defaultFolds: defaults.folds,

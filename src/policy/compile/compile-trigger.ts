@@ -33,6 +33,8 @@ export type TriggerParts = {
   readonly lists: Readonly<Record<string, readonly string[]>>
   /** undefined: any classifier is believed to exist. */
   readonly classifiers: ReadonlySet<string> | undefined
+  /** Whom a model answers for here; undefined: everybody. */
+  readonly answered: ReadonlySet<string> | undefined
   readonly calibration: Calibration | undefined
   readonly rule: string
   readonly defaultFolds: 'all' | readonly Fold[] | undefined
@@ -70,6 +72,11 @@ export function compileTrigger(
       return compileClassifier(parts, trigger, path)
     case 'pii': {
       const types = trigger.types === undefined ? undefined : new Set(trigger.types)
+      const asked = TAGGED.filter((type) => types?.has(type))
+      if (asked.length > 0 && parts.answered?.has(PII) === false) {
+        const message = `a model finds ${asked.join(' and ')}, and none is loaded here (pii_detector in classifiers.models)`
+        parts.say('warning', 'never-fires', [...path, 'types'], message)
+      }
       return withTagger(parts, leaf(parts, { kind: 'pii', types, min: trigger.confidence }), {
         types,
         min: trigger.confidence,
@@ -213,6 +220,9 @@ function compileClassifier(
     const hint = suggestion(trigger.classifier, parts.classifiers)
     const message = `no classifier is called ${trigger.classifier}${hint}: this condition never holds`
     parts.say('warning', 'never-fires', [...path, 'classifier'], message)
+  } else if (isSilent(parts, model)) {
+    const message = `no model answers for ${trigger.classifier} here (classifiers.models): this condition never holds`
+    parts.say('warning', 'never-fires', [...path, 'classifier'], message)
   }
   const { min, source } = thresholdOf(parts, trigger, model, path)
   const max = trigger.max ?? 1
@@ -234,6 +244,10 @@ function compileClassifier(
   return { op: 'any', of: [verdict, leaf(parts, { kind: 'pii', types, min })] }
 }
 
+/** Personal data is also found without a model. */
+const isSilent = ({ answered }: TriggerParts, model: string): boolean =>
+  model !== PII && answered?.has(model) === false
+
 function thresholdOf(
   parts: TriggerParts,
   trigger: ClassifierTrigger,
@@ -243,8 +257,9 @@ function thresholdOf(
   const rate = trigger.false_positive_rate
   if (rate !== undefined) {
     const { min, source, told } = rateBar(parts.calibration, trigger, model, rate)
-    // That nobody is called so was told.
-    if (told !== undefined && parts.classifiers?.has(model) !== false) {
+    // That nobody is called so, or answers, was told.
+    const isTold = parts.classifiers?.has(model) === false || isSilent(parts, model)
+    if (told !== undefined && !isTold) {
       parts.say(told.severity, 'threshold', [...path, 'false_positive_rate'], told.message)
     }
     return { min, source }

@@ -12,7 +12,7 @@ import type { Calibration } from './calibrated.ts'
 import type { PolicySource } from '../read/document.ts'
 import { countedModels, indexRules } from './index-rules.ts'
 import { lower } from '../decide/mode.ts'
-import { CLASSIFIERS } from './names.ts'
+import { classifierName, CLASSIFIERS } from './names.ts'
 import type { Problem } from '../read/problem.ts'
 import { findUnreachable } from './reach.ts'
 import { compileTools } from './compile-tools.ts'
@@ -27,6 +27,8 @@ export type CompileOptions = {
   readonly nowMs: number
   /** Names of the classifiers that exist here; the registry's usual ones when left out. */
   readonly classifiers?: readonly string[]
+  /** Of these, whom a model answers for here; all of them when left out. */
+  readonly answered?: readonly string[]
   readonly calibration?: Calibration
   /** Names and addresses that a `notify` may tell; any is believed in when left out. */
   readonly destinations?: readonly string[]
@@ -102,6 +104,7 @@ function* compileResolved(
     texts: new Texts(),
     leaves: [],
     classifiers: new Set(options.classifiers ?? CLASSIFIERS),
+    answered: options.answered && new Set(options.answered),
     calibration: options.calibration,
     destinations: options.destinations,
     problems,
@@ -125,11 +128,14 @@ function* compileRules(
 ): Generator<undefined, readonly CompiledRule[]> {
   const written = resolved.rules.filter((rule) => rule.document.enabled)
   const adaptive = adaptiveRule(resolved, parts.classifiers)
+  if (adaptive !== undefined) sayUnadapted(parts, resolved)
   const all = adaptive === undefined ? written : [...written, adaptive]
   const compiled: CompiledRule[] = []
   for (const [i, rule] of all.entries()) {
     try {
-      compiled.push(compileRule(parts, rule, i))
+      // What the block of adaptive decoding asks is told at its own place.
+      const own = rule === adaptive ? { ...parts, answered: undefined } : parts
+      compiled.push(compileRule(own, rule, i))
     } catch (error) {
       if (!(error instanceof TooMuch)) throw error
       const { file } = rule.source
@@ -165,6 +171,20 @@ function adaptiveRule(
     source,
     index: 0,
   }
+}
+
+/** Classifiers of the block that no model answers for here, so that its safe mode is never entered by them. */
+function sayUnadapted(
+  { answered, problems }: RuleParts,
+  { adaptive, source }: ResolvedPolicy,
+): void {
+  const silent = adaptive?.classifiers.filter(
+    (name) => answered?.has(classifierName(name)) === false,
+  )
+  if (silent === undefined || silent.length === 0) return
+  const message = `adaptive_decoding: no model answers for ${silent.join(', ')} here (classifiers.models)`
+  const at = source.place(['adaptive_decoding'])
+  problems.push({ severity: 'warning', code: 'never-fires', message, file: source.file, ...at })
 }
 
 function adaptiveDocument(adaptive: AdaptiveDocument, classifiers: readonly string[]): unknown {

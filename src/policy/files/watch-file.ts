@@ -125,8 +125,8 @@ class Watch implements PolicyWatch {
 
   async #load(files: readonly PolicyFile[]): Promise<PolicyChange | undefined> {
     const all = [...files, ...(this.#options.extra?.(files) ?? [])]
-    const { nowMs, classifiers, calibration, destinations, mode, scan } = this.#options
-    const given = { nowMs, classifiers, calibration, destinations, mode, scan }
+    const { nowMs, classifiers, answered, calibration, destinations, mode, scan } = this.#options
+    const given = { nowMs, classifiers, answered, calibration, destinations, mode, scan }
     const library = await compileInWorker(all, withoutUndefined(given))
     if (this.#isClosed) return undefined
     const change = { kind: 'loaded', library, files } as const

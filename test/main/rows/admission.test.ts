@@ -23,6 +23,7 @@ const policy = toSitePolicies(
     standard: 'words',
     adaptive: undefined,
     classifiers: [],
+    answered: [],
     calibration: {},
     destinations: [],
     isLowering: () => true,
