@@ -3,7 +3,7 @@ import { createCounters } from '../session/counters.ts'
 import { createMetrics } from '../telemetry/prometheus.ts'
 import { createInspector } from './answers/inspector.ts'
 import type { PlaneParts, ServingPlane } from './serving-plane.ts'
-import { inForce } from './readiness.ts'
+import { driftChecks, inForce } from './readiness.ts'
 import { capTokens } from './tenants/tenancy.ts'
 import { readVersion } from './version-file.ts'
 
@@ -24,6 +24,7 @@ export function createReactivePlane(parts: Parts): ServingPlane {
     programs: () => 0,
     isReady: () => true,
     site: parts.totals,
+    drift: () => parts.inspection.judges.drift(),
   })
   const note = { name: 'mode', ok: true, detail: 'proxy mode: reactive only, nothing is masked' }
   return {
@@ -42,7 +43,8 @@ export function createReactivePlane(parts: Parts): ServingPlane {
     readiness: () => {
       const { error } = parts.tenants
       const files = [inForce('policies', store.error), inForce('tenants', error)]
-      return { ready: true, checks: [note, ...files] }
+      const drift = driftChecks(parts.inspection.judges.drift())
+      return { ready: true, checks: [note, ...files, ...drift] }
     },
     proveMasks: () => Promise.resolve({ ...note, name: 'canary', ok: false }),
     engines: () => [],

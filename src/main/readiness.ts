@@ -3,6 +3,7 @@
  * canary has proved that masks bind in it. Looked at again whenever the attached engines change.
  */
 import type { EngineView } from '../guard.ts'
+import type { DriftState } from '../classifiers/drift.ts'
 import type { Check, Readiness } from '../proxy/parts.ts'
 import type { CanaryResult } from './canary.ts'
 
@@ -130,3 +131,14 @@ export const inForce = (name: string, error: string | undefined): Check => ({
   ok: true,
   detail: error === undefined ? 'in force' : `the last good ones are in force: ${error}`,
 })
+
+/** Scores that moved do not make the sidecar unready: whoever calibrated it has to look. */
+export function driftChecks(states: readonly DriftState[]): readonly Check[] {
+  if (states.length === 0) return []
+  const moved = states.filter(({ drifted }) => drifted).map(({ label }) => label)
+  const detail =
+    moved.length === 0
+      ? 'live scores are as calibrated'
+      : `live scores have left the calibration: ${moved.join(', ')}`
+  return [{ name: 'drift', ok: true, detail }]
+}

@@ -6,7 +6,6 @@ import type { EngineView } from '../guard.ts'
 import type { EngineInfo } from '../model/engine.ts'
 import type { Walk } from '../playground/tokens.ts'
 import { prepareScan } from '../policy/decide/scan.ts'
-import type { Check } from '../proxy/parts.ts'
 import type { Row } from '../session/row.ts'
 import { createTokenLookup } from '../programs/token-lookup.ts'
 import type { TokenLookup } from '../programs/token-lookup.ts'
@@ -15,7 +14,7 @@ import { createMetrics } from '../telemetry/prometheus.ts'
 import { createAdmission } from './rows/admission.ts'
 import { runCanary } from './canary.ts'
 import { createInspector } from './answers/inspector.ts'
-import { inForce, ReadinessWatch } from './readiness.ts'
+import { driftChecks, inForce, ReadinessWatch } from './readiness.ts'
 import { createDecide, prepareWords } from './rows/row-decisions.ts'
 import { ProbeSource } from './scores/probe-source.ts'
 import type { ScoreSource } from './scores/score-source.ts'
@@ -274,17 +273,6 @@ const driftOf = <V>({ scorer, inspection }: PlaneParts<V>): readonly DriftState[
   ...(scorer?.drift() ?? []),
   ...inspection.judges.drift(),
 ]
-
-/** Scores that moved do not make the sidecar unready: whoever calibrated it has to look. */
-function driftChecks(states: readonly DriftState[]): readonly Check[] {
-  if (states.length === 0) return []
-  const moved = states.filter(({ drifted }) => drifted).map(({ label }) => label)
-  const detail =
-    moved.length === 0
-      ? 'live scores are as calibrated'
-      : `live scores have left the calibration: ${moved.join(', ')}`
-  return [{ name: 'drift', ok: true, detail }]
-}
 
 function wasStopped<V extends PlaneVocabulary>(plane: Plane<V>, requestId: string): boolean {
   const entry = plane.guard.request(requestId)
