@@ -55,13 +55,16 @@ export async function generate(
   const body = admission.body ?? parsed
   const engineBody = toEngineBody(body, dialect, requestId, admission.binding)
   const bytes = Buffer.from(JSON.stringify(engineBody))
-  const answer = await parts.upstream.send({
+  const sending = parts.upstream.send({
     method: 'POST',
     path: request.url ?? '/',
     headers: toUpstreamHeaders(headers, requestId, bytes),
     body: bytes,
     signal,
   })
+  // After the request is written, which the HTTP client puts off to the end of this turn.
+  if (stream && admission.prepare !== undefined) setImmediate(admission.prepare)
+  const answer = await sending
   const outcome = await relay(parts, generation, { answer, response, admission, body })
   return { outcome, stream }
 }

@@ -16,6 +16,9 @@ const HOP = new Set([
 ])
 /** Set by us towards the upstream: it must not compress what is read on the way back. */
 const OWN_REQUEST = new Set(['host', 'content-length', 'accept-encoding', 'expect', 'x-request-id'])
+/** Set by us towards the client; of an answer that may change also what tells its length or digest. */
+const NOT_OURS = new Set(['x-request-id'])
+const STALE = new Set(['x-request-id', 'content-length', 'etag', 'content-md5', 'digest'])
 
 /** `body`: a changed body, whose length then counts; undefined for none. */
 export function toUpstreamHeaders(
@@ -23,7 +26,7 @@ export function toUpstreamHeaders(
   requestId: string,
   body: Uint8Array | undefined,
 ): Headers {
-  const kept = copy(headers, (name) => OWN_REQUEST.has(name) || name.startsWith('x-checkstream-'))
+  const kept = copy(headers, OWN_REQUEST, 'x-checkstream-')
   kept['x-request-id'] = requestId
   if (body !== undefined) kept['content-length'] = String(body.length)
   return kept
@@ -35,25 +38,32 @@ export function toClientHeaders(
   requestId: string,
   changed: boolean,
 ): Headers {
-  const stale = new Set(changed ? ['content-length', 'etag', 'content-md5', 'digest'] : [])
-  const kept = copy(headers, (name) => stale.has(name) || name === 'x-request-id')
+  const kept = copy(headers, changed ? STALE : NOT_OURS)
   kept['x-request-id'] = requestId
   return kept
 }
 
 function copy(
   headers: Readonly<Record<string, string | string[] | undefined>>,
-  drops: (name: string) => boolean,
+  dropped: ReadonlySet<string>,
+  prefix?: string,
 ): Headers {
-  const named = String(headers['connection'] ?? '')
-    .split(',')
-    .map((name) => name.trim().toLowerCase())
+  const named = hopsOf(headers['connection'])
   const kept: Headers = {}
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || HOP.has(name) || named.includes(name) || drops(name)) continue
-    kept[name] = value
+  for (const name of Object.keys(headers)) {
+    const value = headers[name]
+    if (value === undefined || HOP.has(name) || dropped.has(name) || named.includes(name)) continue
+    if (prefix === undefined || !name.startsWith(prefix)) kept[name] = value
   }
   return kept
+}
+
+/** What the sender's `connection` names as between the two of them only. */
+function hopsOf(connection: string | string[] | undefined): readonly string[] {
+  if (connection === undefined || connection === 'keep-alive') return []
+  return String(connection)
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
 }
 
 /** The client's request id when it is a plain token of bounded length. */

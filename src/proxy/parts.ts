@@ -28,6 +28,8 @@ export type Admission =
       readonly body?: Body
       /** Built once the answer's kind is known; bytes pass unchanged without one. */
       readonly transform?: (answer: Answer) => ByteTransform
+      /** Makes ready for a streamed answer while the upstream is asked. Must not throw. */
+      readonly prepare?: () => void
       /** Added to the answer. */
       readonly headers?: Readonly<Record<string, string>>
       /** What is known only when the answer is complete: headers of a whole body, trailers of a stream. */

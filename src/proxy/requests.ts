@@ -55,7 +55,7 @@ const messages = z
   .max(100_000)
 const tokens = z.array(z.number().int().min(0))
 
-const SCHEMAS: Readonly<Record<Dialect, z.ZodType>> = {
+const SCHEMAS = {
   chat: z.looseObject({
     ...sampling,
     messages,
@@ -89,11 +89,83 @@ const SCHEMAS: Readonly<Record<Dialect, z.ZodType>> = {
   }),
 }
 
+const hasShape = (dialect: Dialect, key: string): boolean =>
+  Object.hasOwn(SCHEMAS[dialect].shape, key)
+
+type Look = (value: unknown) => boolean
+const within = (least: number, most: number): Look => {
+  return (value) => typeof value === 'number' && value >= least && value <= most
+}
+const wholeFrom = (least: number): Look => {
+  return (value) => Number.isSafeInteger(value) && Number(value) >= least
+}
+const isText: Look = (value) => typeof value === 'string'
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isMessage: Look = (value) => {
+  if (!isObject(value)) return false
+  const { role, content: said } = value
+  return typeof role === 'string' && role !== '' && (said === undefined || isText(said))
+}
+const MAX_LOOKED_AT = 1_000
+
+/** Fields as nearly all requests have them; what these accept every schema accepts. */
+const ORDINARY: ReadonlyMap<string, Look> = new Map<string, Look>([
+  ['model', isText],
+  ['stream', (value) => typeof value === 'boolean'],
+  ['temperature', within(0, Number.MAX_VALUE)],
+  ['top_p', within(Number.MIN_VALUE, 1)],
+  ['presence_penalty', within(-2, 2)],
+  ['frequency_penalty', within(-2, 2)],
+  ['n', (value) => value === 1],
+  ['seed', within(-Number.MAX_VALUE, Number.MAX_VALUE)],
+  ['stop', isText],
+  ['stream_options', (value) => isObject(value) && typeof value['include_usage'] === 'boolean'],
+  ['max_tokens', wholeFrom(1)],
+  ['max_completion_tokens', wholeFrom(0)],
+  ['system', isText],
+  ['prompt', isText],
+  ['input', isText],
+  ['tools', (value) => Array.isArray(value) && value.every(isObject)],
+  [
+    'messages',
+    (value) =>
+      Array.isArray(value) &&
+      value.length > 0 &&
+      value.length <= MAX_LOOKED_AT &&
+      value.every(isMessage),
+  ],
+])
+const REQUIRED: Readonly<Record<Dialect, readonly string[]>> = {
+  chat: ['messages'],
+  completions: [],
+  responses: ['input'],
+  messages: ['messages', 'max_tokens'],
+}
+
+/**
+ * Whether a plain look suffices: then the schema, which takes ten times as long, would accept the body
+ * too. False says nothing.
+ */
+export function isOrdinary(body: Body, dialect: Dialect): boolean {
+  for (const key of Object.keys(body)) {
+    const look = ORDINARY.get(key)
+    if (look === undefined ? hasShape(dialect, key) : !look(body[key])) return false
+  }
+  return REQUIRED[dialect].every((key) => Object.hasOwn(body, key))
+}
+
 /** The parsed body, or a RequestError with the field that is wrong. */
 export function parseRequest(bytes: Uint8Array, dialect: Dialect): Body {
   const body = parseJson(bytes)
+  if (!isOrdinary(body, dialect)) checkRequest(body, dialect)
+  return body
+}
+
+/** Throws a RequestError with the field that is wrong. */
+export function checkRequest(body: Body, dialect: Dialect): void {
   const result = SCHEMAS[dialect].safeParse(body)
-  if (result.success) return body
+  if (result.success) return
   const issue = result.error.issues[0]
   const param = (issue?.path ?? []).join('.')
   const message = (issue?.message ?? 'invalid').replace(/^Invalid input: /, '')

@@ -120,10 +120,11 @@ function readTexts(delta: JsonObject, into: Into): void {
   const { choice, leaks } = into
   for (const [key, field] of TEXT_FIELDS) {
     const value = delta[key]
+    if (typeof value !== 'string' && !Array.isArray(value)) continue
     const path = [...into.root, key]
     const channel = { key: `${choice}:${key}`, choice, field, leaks }
     if (typeof value === 'string') into.pieces.push({ ...channel, path, text: value })
-    else if (Array.isArray(value)) readParts(value, { ...into, root: path })
+    else readParts(value, { ...into, root: path })
   }
 }
 

@@ -28,7 +28,7 @@ const MAX_CALLERS = 10_000
 export function createConversations(): (
   request: AdmissionRequest,
   who: { readonly tenant: string; readonly user: string },
-  pieces: readonly IngressPiece[],
+  pieces: () => readonly IngressPiece[],
 ) => Conversation {
   const memory = new CallMemory(MAX_CALLERS)
   return ({ headers, body, dialect }, { tenant, user }, pieces) => {
@@ -40,7 +40,7 @@ export function createConversations(): (
     let taint: Taint | undefined
     return {
       agent,
-      taint: () => (taint ??= taintOf(pieces)),
+      taint: () => (taint ??= taintOf(pieces())),
       history: () => {
         const known = key()
         const remembered = known === undefined ? [] : memory.made(known)

@@ -35,7 +35,8 @@ export type IngressRequest = {
   readonly policy: CompiledPolicy
   readonly dialect: DialectName
   readonly body: Body
-  readonly pieces: readonly IngressPiece[]
+  /** Read when a rule asks for them. */
+  readonly pieces: () => readonly IngressPiece[]
   readonly context: DecideContext
   readonly observe: ObserveFirings
 }
@@ -52,8 +53,9 @@ export function createIngress(
 ): (request: IngressRequest) => Inspected | Promise<Inspected> {
   const ledger = new VerdictLedger()
   return (request) => {
-    const { policy, pieces } = request
+    const { policy } = request
     if (!policy.rules.some((rule) => rule.phases.has('ingress'))) return NOTHING
+    const pieces = request.pieces()
     if (pieces.length > MAX_TEXTS) return { ...NOTHING, problem: TOO_MANY }
     const asked = [...modelsOf(policy, ['ingress'])].filter((name) => parts.judges.has(name))
     if (asked.length === 0) return inspect(request, () => [])
@@ -84,7 +86,7 @@ function inspect(
       verdicts,
     },
     body,
-    pieces,
+    pieces(),
   )
   const { firings, notices } = result
   const told = { ...NOTHING, firings, notices }

@@ -3,6 +3,7 @@ import type { GuardEvent } from '../../model/event.ts'
 import type { DecideContext } from '../../policy/compiled.ts'
 import type { Admission, AdmissionRequest } from '../../proxy/parts.ts'
 import { readIngress } from '../../stream/ingress.ts'
+import type { IngressPiece } from '../../stream/ingress.ts'
 import type { Answer } from '../../tools/approvals.ts'
 import { createAnswerGuard } from './answer-guard.ts'
 import { createCallDesk } from './call-desk.ts'
@@ -54,7 +55,8 @@ export function createInspector(parts: InspectorParts): Inspect {
     const { requestId, body } = request
     const { policy } = tenancy
     const dialect = DIALECTS[request.dialect]
-    const pieces = readIngress(dialect, body)
+    let read: readonly IngressPiece[] | undefined
+    const pieces = () => (read ??= readIngress(dialect, body))
     const conversation = converse(request, tenancy, pieces)
     const { tenant } = tenancy
     const context = contextOf(request, tenancy, conversation.agent)
@@ -128,13 +130,23 @@ function contextOf(request: AdmissionRequest, tenancy: Tenancy, agent: string): 
   }
 }
 
+const MAX_PARAMETERS = 64
+const MAX_PARAMETER_CHARS = 1_024
+
 /** What rules may ask about the request: its plain scalar fields. */
 export function parametersOf({
   body,
 }: Pick<AdmissionRequest, 'body'>): Record<string, string | number | boolean> {
-  const scalars = Object.entries(body).filter(
-    (pair): pair is [string, string | number | boolean] =>
-      ['string', 'number', 'boolean'].includes(typeof pair[1]) && String(pair[1]).length <= 1024,
-  )
-  return Object.fromEntries(scalars.slice(0, 64))
+  const scalars: [string, string | number | boolean][] = []
+  for (const key of Object.keys(body)) {
+    const value = body[key]
+    const isScalar =
+      typeof value === 'number' ||
+      typeof value === 'boolean' ||
+      (typeof value === 'string' && value.length <= MAX_PARAMETER_CHARS)
+    if (!isScalar) continue
+    scalars.push([key, value])
+    if (scalars.length === MAX_PARAMETERS) break
+  }
+  return Object.fromEntries(scalars)
 }

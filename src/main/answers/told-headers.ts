@@ -8,7 +8,7 @@ import type { GuardTransform } from '../../stream/transform.ts'
 import type { SitePolicy } from '../site/site-policies.ts'
 
 type Admit = Extract<Admission, { kind: 'admit' }>
-type Told = Pick<Admit, 'headers' | 'transform' | 'report'>
+type Told = Pick<Admit, 'headers' | 'transform' | 'prepare' | 'report'>
 
 const REVISION_DIGITS = 16
 const MAX_CHARS = 1_024
@@ -28,7 +28,20 @@ export function told(
     return { 'x-checkstream-decisions': decisionsOf([...ingress, ...answered]) }
   }
   if (guard === undefined) return { headers, report }
-  return { headers, report, transform: (answer) => (open = guard(answer)) }
+  let ready: GuardTransform | undefined
+  return {
+    headers,
+    report,
+    prepare: () => {
+      if (open !== undefined) return
+      try {
+        ready = guard({ stream: true, status: 200 })
+      } catch {
+        ready = undefined // the answer's own guard fails in the same way, where it is told
+      }
+    },
+    transform: (answer) => (open = (answer.stream ? ready : undefined) ?? guard(answer)),
+  }
 }
 
 /** `rule=action` pairs, each once, `none` when nothing was done. */

@@ -57,7 +57,7 @@ describe('createIngress', () => {
       told.push([textAt(...span), Number.isInteger(tookUs)])
   }
   const inspect = async (body: Record<string, unknown>) =>
-    ingress({ policy, dialect, body, pieces: readIngress(dialect, body), context, observe })
+    ingress({ policy, dialect, body, pieces: () => readIngress(dialect, body), context, observe })
 
   const policy = compile(`  - name: cards
     phase: ingress

@@ -41,7 +41,7 @@ function optionsOf(isMarked: boolean, isForced: boolean): StreamOptions {
   const desk = createCallDesk({
     policy,
     context,
-    conversation: createConversations()(request, { tenant: '', user: '' }, []),
+    conversation: createConversations()(request, { tenant: '', user: '' }, () => []),
     ask: undefined,
     approve: () => Promise.reject(new Error('nobody is asked')),
     commit: (value) => value,
