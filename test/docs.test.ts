@@ -13,8 +13,11 @@ import { runPolicyTests } from '../src/policy/command/run-tests.ts'
 import { isNote, LEGAL } from '../src/policy/compile/legal.ts'
 import { buildLibrary, requireLibrary, requirePolicy } from '../src/policy/files/library.ts'
 import type { ActionKind } from '../src/policy/schema/schema-actions.ts'
+import { policyDocument, rule } from '../src/policy/schema/schema.ts'
+import { MAX } from '../src/policy/schema/schema-words.ts'
 import { TRIGGER_TYPES } from '../src/policy/schema/schema-triggers.ts'
 import { tenantsSchema } from '../src/policy/tenants.ts'
+import { BOUNDS } from '../src/yaml/bounds.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const PAGES = [
@@ -124,9 +127,14 @@ describe('the documentation', () => {
     expect(Object.fromEntries(written)).toEqual(Object.fromEntries(checked))
   })
 
-  it('names every trigger', () => {
+  it('names every key, trigger and bound of a policy', () => {
     const page = readFileSync(join(ROOT, 'docs/policy.md'), 'utf8')
-    for (const type of TRIGGER_TYPES) expect(page).toContain(`\`${type}\``)
+    const keys = [...Object.keys(policyDocument.shape), ...Object.keys(rule.shape)]
+    for (const name of [...keys, ...TRIGGER_TYPES]) expect(page).toContain(`\`${name}\``)
+    const grouped = (bound: number): string => String(bound).replace(/\B(?=(\d{3})+$)/g, ' ')
+    const { tokens, values, anchors, repeated } = BOUNDS
+    const bounds = [tokens, values, anchors, repeated, MAX.rules, MAX.phrases, MAX.linearSteps]
+    for (const bound of [...bounds, MAX.patternCharacters]) expect(page).toContain(grouped(bound))
   })
 
   it('shows the error of a mistyped key as it is printed', () => {

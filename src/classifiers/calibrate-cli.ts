@@ -78,6 +78,12 @@ export async function runCalibrate(argv: readonly string[], version: string): Pr
         `${benign.length} texts cannot show a rate of ${target}: without one false positive it may be up to ${floor.toFixed(4)}\n`,
       )
     }
+    const lowest = Object.values(artefact.heads)[0]?.points?.[0]?.rate
+    process.stdout.write(
+      lowest === undefined
+        ? `${benign.length} texts are too few for any false_positive_rate of a policy\n`
+        : `policies may ask for a false_positive_rate from ${lowest} on\n`,
+    )
     return 0
   } finally {
     await scorer.close()

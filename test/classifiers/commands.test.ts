@@ -1,7 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import process from 'node:process'
+import { describe, expect, it, vi } from 'vitest'
 import { runCalibrate } from '../../src/classifiers/calibrate-cli.ts'
 import { runEval } from '../../src/classifiers/eval-cli.ts'
 
@@ -85,7 +86,10 @@ describe('runCalibrate', () => {
     const out = join(folder, 'calibration.json')
     const traffic = write('traffic.jsonl', benign)
     const flags = ['--model', STREAM, '--traffic', traffic, '--fpr', '0.05', '--out', out]
+    const spy = vi.spyOn(process.stdout, 'write').mockImplementation(() => true)
     expect(await runCalibrate(flags, '9.9.9')).toBe(0)
+    const printed = spy.mock.calls.map(([text]) => String(text)).join('')
+    spy.mockRestore()
     const found = JSON.parse(readFileSync(out, 'utf8')) as {
       tool: string
       model_digest: string
@@ -97,6 +101,8 @@ describe('runCalibrate', () => {
     expect(found.data_digest).toMatch(/^[0-9a-f]{64}$/)
     expect(found.heads['toxicity']?.observed_fpr).toBeLessThanOrEqual(0.05)
     expect(found.heads['toxicity']?.upper_fpr).toBeGreaterThan(0)
+    // One of 40 rows is 0.025.
+    expect(printed).toContain('policies may ask for a false_positive_rate from 0.05 on')
   })
 
   it('names the heads there are, and writes nothing for another', async () => {
