@@ -1,28 +1,42 @@
 /**
  * The step protocol: the plugin's Python client to `checkstream serve` over its Unix socket and back,
- * one awaited step at a time, with 1, 8, 64 and 256 rows.
+ * one awaited step at a time, with 1, 8, 64 and 256 rows. A step wakes a sleeping process and is woken
+ * by it, which costs more than all that is computed; so a bare echo of as many bytes runs in turn.
  *
  * Run: npm run bench:step [-- --json] [-- --record]. Needs `npm run build` and a Python with the
  * plugin's dependencies (CHECKSTREAM_VLLM_VENV, .venv-vllm or python3). Held fixed: one token a row
  * and round, 2 ms between rounds, the first 50 rounds left out.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { report } from './report.ts'
 import { findPython, repository, startSidecarProcess } from './sidecar-process.ts'
 
-type RoundTrip = { readonly round_trip_us_p50: number; readonly round_trip_us_p99: number }
+type RoundTrip = {
+  readonly round_trip_us_p50: number
+  readonly round_trip_us_p99: number
+  /** The same bytes to a bare Node process and back, in turn with the steps. */
+  readonly echo_us_p50: number
+}
 
 const ROUNDS = 1_000
 const ROWS = ['1', '8', '64', '256']
 
 const sidecar = await startSidecarProcess(['bad', 'worse'])
+const echo = join(sidecar.folder, 'echo.sock')
+const echoing = spawn(process.execPath, [
+  ...['--import', 'tsx', join(import.meta.dirname, 'step-echo.ts'), echo],
+])
+while (!existsSync(echo)) await sleep(50)
 const client = join(import.meta.dirname, 'step_client.py')
 const { stdout, status, stderr } = spawnSync(
   findPython(),
-  [client, sidecar.socket, String(ROUNDS), ...ROWS],
+  [client, sidecar.socket, echo, String(ROUNDS), ...ROWS],
   { encoding: 'utf8', env: { ...process.env, PYTHONPATH: join(repository, 'plugin') } },
 )
+echoing.kill()
 await sidecar.stop()
 if (status !== 0) {
   console.error(stderr)
