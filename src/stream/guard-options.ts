@@ -3,7 +3,7 @@ import type { RuleFiring, TextEffect } from '../model/decision.ts'
 import type { TextAt } from '../model/event.ts'
 import type { Finding } from '../model/finding.ts'
 import type { ChannelName, Usage } from './dialect.ts'
-import type { Window } from './windows.ts'
+import type { JudgeTerms, Window } from './windows.ts'
 
 export type DialectName =
   'openai-chat' | 'openai-completions' | 'openai-responses' | 'anthropic-messages'
@@ -58,15 +58,6 @@ export type CallOutcome =
 
 /** Text to be judged; offsets are of the channel's text, and `text` may begin earlier for context. */
 export type JudgeJob = Window & { readonly channel: ChannelName }
-
-export type JudgeTerms = {
-  /** New tokens, estimated, after which a window is submitted; at the end of a channel the rest is. */
-  readonly checkInterval: number
-  /** `judged`: text waits until a verdict covers it; `live`: verdicts act on what is still held. */
-  readonly release: 'live' | 'judged'
-  /** Context before the new text, in characters. */
-  readonly contextChars: number
-}
 
 export type Judge = JudgeTerms & {
   /** Must not block; the answer comes back through `settle`. */

@@ -5,17 +5,11 @@
 import { GuardError } from '../model/errors.ts'
 import type { Finding } from '../model/finding.ts'
 import { type Judged, bodyTexts, openBody } from './body.ts'
-import type {
-  CallOutcome,
-  JudgeJob,
-  JudgeTerms,
-  StreamDecision,
-  StreamOptions,
-} from './guard-options.ts'
+import type { CallOutcome, JudgeJob, StreamDecision, StreamOptions } from './guard-options.ts'
 import { createStreamGuard } from './stream-guard.ts'
 import type { StreamGuard } from './stream-guard.ts'
 import { writeComment } from './sse.ts'
-import { windowsOf } from './windows.ts'
+import { type JudgeTerms, windowsOf } from './windows.ts'
 
 type Pieces = readonly Uint8Array[]
 

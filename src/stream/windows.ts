@@ -5,7 +5,15 @@
  * Tokens are estimated: four ASCII characters, or one other character, are one.
  */
 import type { Finding } from '../model/finding.ts'
-import type { JudgeTerms } from './guard-options.ts'
+
+export type JudgeTerms = {
+  /** New tokens, estimated, after which a window is submitted; at the end of a channel the rest is. */
+  readonly checkInterval: number
+  /** `judged`: text waits until a verdict covers it; `live`: verdicts act on what is still held. */
+  readonly release: 'live' | 'judged'
+  /** Context before the new text, in characters. */
+  readonly contextChars: number
+}
 
 /** New text is [from, to); `text` begins at `textFrom`, earlier, for context. */
 export type Window = {
