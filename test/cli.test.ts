@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { runCli } from '../src/cli/commands.ts'
 
@@ -47,5 +50,66 @@ describe('checkstream', () => {
     expect(out).toMatch(/^server\.timeout: 5m +# file test\/data\/config\/config\.yaml:3:3$/m)
     const { values } = JSON.parse((await run('config', '--json')).out) as { values: object }
     expect(values).toHaveProperty(['server.port', 'from'], 'default')
+  })
+})
+
+describe('checkstream config --check', () => {
+  const POLICY = `name: words
+rules:
+  - { name: zebra, trigger: { type: keywords, any: [zebra] }, actions: [{ type: notify, to: soc }] }
+`
+  const TENANTS = 'tenants:\n  retail:\n    policy: words\n'
+  const NOTICES = 'destinations:\n  soc: { url: https://hooks.example.com/c }\n'
+
+  /** A site with these files; the real command. */
+  async function check(files: { policy?: string; tenants?: string; notices?: string }) {
+    const folder = mkdtempSync(join(tmpdir(), 'checkstream-check-'))
+    mkdirSync(join(folder, 'policies'))
+    const write = (name: string, text: string): void => writeFileSync(join(folder, name), text)
+    write('policies/words.yaml', files.policy ?? POLICY)
+    write('tenants.yaml', files.tenants ?? TENANTS)
+    write('notices.yaml', files.notices ?? NOTICES)
+    write('banned.json', '["guaranteed returns"]')
+    write(
+      'site.yaml',
+      [
+        `policies: { path: ${folder}/policies, tenants_file: ${folder}/tenants.yaml }`,
+        `telemetry: { notices_file: ${folder}/notices.yaml }`,
+      ].join('\n'),
+    )
+    const banned = ['--banned-tokens', join(folder, 'banned.json')]
+    return run('config', '--check', '--config', join(folder, 'site.yaml'), ...banned)
+  }
+
+  it('reads everything that serve would, and says what there is', async () => {
+    const { code, out, error } = await check({})
+    expect(error).toBe('')
+    expect(out).toBe('good: 1 policies (words), 1 tenants, 0 warnings')
+    expect(code).toBe(0)
+  })
+
+  it('tells what is doubtful, and is good all the same', async () => {
+    const { code, error } = await check({ notices: 'destinations: {}\n' })
+    expect(error).toMatch(/words\.yaml:3:\d+ warning: .* no destination is called soc/)
+    expect(code).toBe(0)
+  })
+
+  it.each([
+    [
+      { policy: POLICY.replace('keywords', 'keywrds') },
+      /words\.yaml:3:\d+ error: .*did you mean keywords\?/,
+    ],
+    [
+      { tenants: TENANTS.replace('words', 'wrds') },
+      /tenants\.yaml:3:5 tenants\.retail\.policy: no policy is called wrds; did you mean words\?/,
+    ],
+    [
+      { notices: 'destinatons: {}\n' },
+      /notices\.yaml:1:1 destinatons: unknown key; did you mean destinations\?/,
+    ],
+  ])('names a mistake with its place: %#', async (files, message) => {
+    const { code, error } = await check(files)
+    expect(error).toMatch(message)
+    expect(code).toBe(2)
   })
 })

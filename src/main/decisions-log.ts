@@ -64,7 +64,7 @@ export function openDecisions(parts: DecisionParts): Decisions {
       salt,
     },
   })
-  const names = Object.entries(config.destinations).flatMap(([name, { url }]) => [name, url])
+  const names = destinationsOf(config)
   const isNeeded = log !== undefined || names.length > 0
   return {
     observe: isNeeded ? observe : () => undefined,
@@ -80,7 +80,12 @@ export function openDecisions(parts: DecisionParts): Decisions {
 
 const openLog = (target: string): DecisionLog => createDecisionLog(decisionDestination(target))
 
-function readNotices(file: string): NoticesConfig {
+/** Names and addresses that a `notify` may tell. */
+export const destinationsOf = ({ destinations }: NoticesConfig): readonly string[] =>
+  Object.entries(destinations).flatMap(([name, { url }]) => [name, url])
+
+/** Throws `config_invalid` with the place of a mistake. */
+export function readNotices(file: string): NoticesConfig {
   if (file === '') return noticesSchema.parse({ destinations: {} })
   return readDocument(readFileSync(file, 'utf8'), file, noticesSchema).data
 }
