@@ -27,7 +27,10 @@ const ROWS = ['1', '8', '64', '256']
 const sidecar = await startSidecarProcess(['bad', 'worse'])
 const echo = join(sidecar.folder, 'echo.sock')
 const echoing = spawn(process.execPath, [
-  ...['--import', 'tsx', join(import.meta.dirname, 'step-echo.ts'), echo],
+  '--import',
+  'tsx',
+  join(import.meta.dirname, 'step-echo.ts'),
+  echo,
 ])
 while (!existsSync(echo)) await sleep(50)
 const client = join(import.meta.dirname, 'step_client.py')
