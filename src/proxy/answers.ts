@@ -13,6 +13,8 @@ export type Problem = {
   readonly param?: string
   /** Seconds, for 429 and 503. */
   readonly retryAfterS?: number
+  /** Methods that the path has, for 405 (RFC 9110, section 15.5.6). */
+  readonly allow?: readonly string[]
 }
 
 /** A mistake in the request, with the field that it is in. */

@@ -84,6 +84,7 @@ export function sendProblem(response: ServerResponse, problem: Problem, dialect?
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(text),
     ...retry,
+    ...(problem.allow && { allow: problem.allow.join(', ') }),
     ...close,
   })
   response.end(text)

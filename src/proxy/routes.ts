@@ -10,7 +10,13 @@ export type Route =
   | { readonly kind: 'generate'; readonly dialect: Dialect }
   | { readonly kind: 'pass' }
   | { readonly kind: 'own'; readonly name: 'health' | 'live' | 'ready' | 'metrics' }
-  | { readonly kind: 'closed'; readonly status: 403 | 404 | 405; readonly reason: string }
+  | {
+      readonly kind: 'closed'
+      readonly status: 403 | 404 | 405
+      readonly reason: string
+      /** Methods of the path, with 405. */
+      readonly allow?: readonly string[]
+    }
 
 const GENERATE: Readonly<Record<string, Dialect>> = {
   '/v1/chat/completions': 'chat',
@@ -77,10 +83,10 @@ export function toRoute(method: string, path: string, extra: readonly string[] =
 
 function only(method: string, allowed: readonly string[], route: Route): Route {
   if (allowed.includes(method)) return route
-  return refuse(405, `expected ${allowed.join(' or ')}, got ${method}`)
+  return { ...refuse(405, `expected ${allowed.join(' or ')}, got ${method}`), allow: allowed }
 }
 
-const refuse = (status: 403 | 404 | 405, reason: string): Route => ({
+const refuse = (status: 403 | 404 | 405, reason: string): Extract<Route, { kind: 'closed' }> => ({
   kind: 'closed',
   status,
   reason,

@@ -150,10 +150,12 @@ async function perform(
   }
   if (route.kind === 'pass') return pass(parts, call, request, response)
   request.resume()
-  const code = route.status === 403 ? 'route_closed' : 'not_found'
-  sendProblem(response, { status: route.status, message: route.reason, code })
+  const { status, reason: message, allow } = route
+  sendProblem(response, { status, message, code: CLOSED_CODES[status], ...(allow && { allow }) })
   return { outcome: 'denied', stream: false }
 }
+
+const CLOSED_CODES = { 403: 'route_closed', 404: 'not_found', 405: 'method_not_allowed' } as const
 
 async function pass(
   parts: ProxyParts,

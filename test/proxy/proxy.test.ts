@@ -337,15 +337,17 @@ describe('a request that is wrong', () => {
   ])('%s %s is closed with the reason', async (method, path, status) => {
     const { mock, running } = await start((response) => json(response, {}))
     const { hostname, port } = new URL(running.url)
-    const answer = await new Promise<{ status: number; text: string }>((resolve) => {
+    const answer = await new Promise<{ status: number; allow: string; text: string }>((resolve) => {
       const outgoing = httpRequest({ hostname, port, method, path }, (response) => {
         let text = ''
         response.on('data', (chunk: Buffer) => (text += chunk.toString()))
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
+        const { statusCode = 0, headers } = response
+        const allow = headers.allow ?? ''
+        response.on('end', () => resolve({ status: statusCode, allow, text }))
       })
       outgoing.end()
     })
-    expect(answer.status).toBe(status)
+    expect(answer).toMatchObject({ status, allow: status === 405 ? 'POST' : '' })
     expect(JSON.parse(answer.text)).toHaveProperty('error.message')
     expect(mock.seen).toEqual([])
   })
