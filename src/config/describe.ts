@@ -1,6 +1,7 @@
 /** Reads a zod schema as a tree of keys: for environment names, provenance, and what is told of mistakes. */
 import { z } from 'zod'
 import { suggestion } from '../model/nearest.ts'
+import { unfoldUnion } from '../yaml/mistakes.ts'
 
 /** What stands under `default`, `prefault`, `transform` and the like. */
 export function unwrap(schema: unknown): unknown {
@@ -56,17 +57,22 @@ export function describeMistakes(
   schema: unknown,
   placeOf: (path: readonly PropertyKey[]) => string,
 ): string {
-  const lines = error.issues.slice(0, MAX_TOLD).flatMap((issue) => {
-    const dotted = issue.path.join('.')
-    if (issue.code === 'unrecognized_keys') {
-      const known = keysOf(schemaAt(schema, issue.path))
-      return issue.keys.slice(0, MAX_TOLD).map((key) => {
-        const name = dotted === '' ? key : `${dotted}.${key}`
-        return `${placeOf([...issue.path, key])} ${name}: unknown key${suggestion(key, known)}`
-      })
-    }
-    const message = issue.message.replace(/^Invalid (input|option): /, '').replace(/^Too /, 'too ')
-    return [`${placeOf(issue.path)} ${dotted}: ${message}`]
-  })
+  const lines = error.issues
+    .slice(0, MAX_TOLD)
+    .flatMap(unfoldUnion)
+    .flatMap((issue) => {
+      const dotted = issue.path.join('.')
+      if (issue.code === 'unrecognized_keys') {
+        const known = keysOf(schemaAt(schema, issue.path))
+        return issue.keys.slice(0, MAX_TOLD).map((key) => {
+          const name = dotted === '' ? key : `${dotted}.${key}`
+          return `${placeOf([...issue.path, key])} ${name}: unknown key${suggestion(key, known)}`
+        })
+      }
+      const message = issue.message
+        .replace(/^Invalid (input|option): /, '')
+        .replace(/^Too /, 'too ')
+      return [`${placeOf(issue.path)} ${dotted}: ${message}`]
+    })
   return lines.slice(0, MAX_TOLD).join('\n')
 }

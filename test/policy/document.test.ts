@@ -35,6 +35,21 @@ describe('a mistake in a policy', () => {
       rule('trigger: {type: keywords, any: [x]}\nactions: [{type: stopp}]'),
       /5:\d+ error: .*got "stopp"; did you mean stop\?/,
     ],
+    [
+      'an unknown phase',
+      rule('phase: stepp\ntrigger: {type: tool}\nactions: [{type: log}]'),
+      /4:12 error: rules\[0\]\.phase: expected one of ingress, step, tool, midstream, egress, got "stepp"; did you mean step\?/,
+    ],
+    [
+      'an unknown phase in a list',
+      rule('phase: [tool, egresss]\ntrigger: {type: tool}\nactions: [{type: log}]'),
+      /4:19 error: rules\[0\]\.phase\[1\]: expected one of .*, got "egresss"; did you mean egress\?/,
+    ],
+    [
+      'a value of no kind that may stand there',
+      'name: p\nversion: [1]\n',
+      /2:10 error: version: expected string or number, got a list of 1/,
+    ],
     ['an unknown mode', 'name: p\nmode: enfroce\n', /2:7 error: mode: .*did you mean enforce\?/],
     ['a duplicate key', 'name: p\nname: q\n', /2:1 error: .*unique/i],
     [

@@ -11,6 +11,7 @@ import type { PolicyDocument } from '../schema/schema.ts'
 import { ACTION_TYPES, action } from '../schema/schema-actions.ts'
 import { TRIGGER_TYPES } from '../schema/schema-triggers.ts'
 import { readYaml } from '../../yaml/read.ts'
+import { unfoldUnion, wanted } from '../../yaml/mistakes.ts'
 import type { Path, YamlResult } from '../../yaml/read.ts'
 
 /** A document that was read, with the way back to its places. */
@@ -37,7 +38,10 @@ export function readPolicy(text: string, file: string): ReadPolicy {
     const problems = duplicateRules(source)
     return { source, problems }
   }
-  const problems = parsed.error.issues.slice(0, 100).flatMap((issue) => explain(issue, yaml, file))
+  const problems = parsed.error.issues
+    .slice(0, 100)
+    .flatMap(unfoldUnion)
+    .flatMap((issue) => explain(issue, yaml, file))
   return { source: undefined, problems }
 }
 
@@ -71,9 +75,8 @@ function explain(issue: z.core.$ZodIssue, yaml: YamlResult, file: string): Probl
     return [at(yaml.place(path), 'schema', message)]
   }
   const got = valueAt(yaml.value, path)
-  const wanted = issue.message.replace(/^Invalid input: /, '').replace(/, received .*$/, '')
   const hint = hintOf(issue, path, got)
-  const message = `${show(path)}: ${wanted}, got ${brief(got)}${hint}`
+  const message = `${show(path)}: ${wanted(issue)}, got ${brief(got)}${hint}`
   return [at(yaml.place(path), 'schema', message)]
 }
 

@@ -1,0 +1,41 @@
+/** What is told of a value that a zod schema refuses. */
+import type { z } from 'zod'
+
+type Issue = z.core.$ZodIssue
+
+/**
+ * A mistake in a union as the mistakes of the shape that fits the value best; where it is of another
+ * kind than all of them, as what they want. Unions that are told apart by a key stay as they are.
+ */
+export function unfoldUnion(issue: Issue): readonly Issue[] {
+  if (issue.code !== 'invalid_union' || 'discriminator' in issue) return [issue]
+  const shapes = issue.errors.filter((shape) => shape.length > 0)
+  const fits = Math.max(...shapes.map(fitOf))
+  const meant = shapes.find((shape) => fitOf(shape) === fits) ?? []
+  if (fits > 0) {
+    return meant.flatMap((one) => unfoldUnion({ ...one, path: [...issue.path, ...one.path] }))
+  }
+  const wanted = shapes.flatMap((shape) => shape.map(expectedOf))
+  return [{ ...issue, message: `Invalid input: expected ${[...new Set(wanted)].join(' or ')}` }]
+}
+
+/** 0: the value is of another kind; 1: another literal; 2: out of bounds; 3: the mistake is inside. */
+function fitOf(shape: readonly Issue[]): number {
+  if (shape.every(({ path }) => path.length > 0)) return 3
+  const codes = shape.map(({ code }) => code)
+  if (codes.includes('invalid_type') || codes.includes('invalid_union')) return 0
+  return codes.includes('invalid_value') ? 1 : 2
+}
+
+const expectedOf = (issue: Issue): string => wanted(issue).replace(/^expected /, '')
+
+/** `expected …` without what came, which is told as the document has it. */
+export function wanted(issue: Issue): string {
+  if (issue.code === 'invalid_value') {
+    const values = issue.values.map(String)
+    return values.length === 1 ? `expected ${values[0]}` : `expected one of ${values.join(', ')}`
+  }
+  return issue.message
+    .replace(/^(?:Invalid (?:input|option)|Too (?:small|big)): /, '')
+    .replace(/, received .*$/, '')
+}
