@@ -1,7 +1,7 @@
 /** Reads a zod schema as a tree of keys: for environment names, provenance, and what is told of mistakes. */
 import { z } from 'zod'
 import { suggestion } from '../model/nearest.ts'
-import { unfoldUnion } from '../yaml/mistakes.ts'
+import { brief, unfoldUnion, wanted } from '../yaml/mistakes.ts'
 
 /** What stands under `default`, `prefault`, `transform` and the like. */
 export function unwrap(schema: unknown): unknown {
@@ -51,28 +51,33 @@ export function leafKind(schema: unknown): LeafKind {
 /** Mistakes of one file that are told: the place of each is looked for from the beginning. */
 const MAX_TOLD = 20
 
-/** One line a mistake, with its place as `placeOf` tells it, and the nearest known key. */
+/**
+ * One line a mistake of a `safeParse` with `reportInput`: its place as `placeOf` tells it, what was
+ * wanted and what came, and the nearest known name.
+ */
 export function describeMistakes(
   error: z.ZodError,
   schema: unknown,
   placeOf: (path: readonly PropertyKey[]) => string,
 ): string {
-  const lines = error.issues
-    .slice(0, MAX_TOLD)
-    .flatMap(unfoldUnion)
-    .flatMap((issue) => {
-      const dotted = issue.path.join('.')
-      if (issue.code === 'unrecognized_keys') {
-        const known = keysOf(schemaAt(schema, issue.path))
-        return issue.keys.slice(0, MAX_TOLD).map((key) => {
-          const name = dotted === '' ? key : `${dotted}.${key}`
-          return `${placeOf([...issue.path, key])} ${name}: unknown key${suggestion(key, known)}`
-        })
-      }
-      const message = issue.message
-        .replace(/^Invalid (input|option): /, '')
-        .replace(/^Too /, 'too ')
-      return [`${placeOf(issue.path)} ${dotted}: ${message}`]
-    })
+  const issues = error.issues.slice(0, MAX_TOLD).flatMap(unfoldUnion)
+  const lines = issues.flatMap((issue) => {
+    const dotted = issue.path.join('.')
+    if (issue.code === 'unrecognized_keys') {
+      const known = keysOf(schemaAt(schema, issue.path))
+      return issue.keys.slice(0, MAX_TOLD).map((key) => {
+        const name = dotted === '' ? key : `${dotted}.${key}`
+        return `${placeOf([...issue.path, key])} ${name}: unknown key${suggestion(key, known)}`
+      })
+    }
+    return [`${placeOf(issue.path)} ${dotted}: ${toldOf(issue)}`]
+  })
   return lines.slice(0, MAX_TOLD).join('\n')
+}
+
+function toldOf(issue: z.core.$ZodIssue): string {
+  const told = wanted(issue)
+  const got = told.includes(', got ') ? '' : `, got ${brief(issue.input)}`
+  const isName = issue.code === 'invalid_value' && typeof issue.input === 'string'
+  return `${told}${got}${isName ? suggestion(String(issue.input), issue.values.map(String)) : ''}`
 }

@@ -44,7 +44,7 @@ export function toEffective(layers: Layers): EffectiveConfig {
   const settings = [...layers.environment, ...layers.flags]
   const merged = structuredClone(layers.file?.data ?? {}) as Tree
   for (const setting of settings) assign(merged, setting)
-  const result = configSchema.safeParse(merged)
+  const result = configSchema.safeParse(merged, { reportInput: true })
   if (!result.success) {
     const place = (path: readonly PropertyKey[]): string => placeOf(path, layers)
     throw new GuardError('config_invalid', describeMistakes(result.error, configSchema, place))

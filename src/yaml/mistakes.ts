@@ -15,8 +15,8 @@ export function unfoldUnion(issue: Issue): readonly Issue[] {
   if (fits > 0) {
     return meant.flatMap((one) => unfoldUnion({ ...one, path: [...issue.path, ...one.path] }))
   }
-  const wanted = shapes.flatMap((shape) => shape.map(expectedOf))
-  return [{ ...issue, message: `Invalid input: expected ${[...new Set(wanted)].join(' or ')}` }]
+  const kinds = new Set(shapes.flatMap((shape) => shape.map(expectedOf)))
+  return [{ ...issue, message: `Invalid input: expected ${[...kinds].join(' or ')}` }]
 }
 
 /** 0: the value is of another kind; 1: another literal; 2: out of bounds; 3: the mistake is inside. */
@@ -38,4 +38,14 @@ export function wanted(issue: Issue): string {
   return issue.message
     .replace(/^(?:Invalid (?:input|option)|Too (?:small|big)): /, '')
     .replace(/, received .*$/, '')
+}
+
+/** A value in a message: short, and never the inside of a map or a list. */
+export function brief(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value)
+  if (Array.isArray(value)) return `a list of ${value.length}`
+  if (typeof value === 'object' && value !== null) return 'a map'
+  return String(value)
 }

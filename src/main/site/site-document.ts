@@ -11,7 +11,7 @@ export function readDocument<S extends z.ZodType>(
   schema: S,
 ): { readonly data: z.output<S>; readonly document: SourceDocument } {
   const document = parseDocumentText(text, file)
-  const result = schema.safeParse(document.data)
+  const result = schema.safeParse(document.data, { reportInput: true })
   if (result.success) return { data: result.data, document }
   const place = (path: readonly PropertyKey[]): string => `${file}:${document.placeOf(path)}`
   throw new GuardError('config_invalid', describeMistakes(result.error, schema, place))

@@ -11,7 +11,7 @@ import type { PolicyDocument } from '../schema/schema.ts'
 import { ACTION_TYPES, action } from '../schema/schema-actions.ts'
 import { TRIGGER_TYPES } from '../schema/schema-triggers.ts'
 import { readYaml } from '../../yaml/read.ts'
-import { unfoldUnion, wanted } from '../../yaml/mistakes.ts'
+import { brief, unfoldUnion, wanted } from '../../yaml/mistakes.ts'
 import type { Path, YamlResult } from '../../yaml/read.ts'
 
 /** A document that was read, with the way back to its places. */
@@ -146,13 +146,4 @@ function valueAt(value: unknown, path: Path): unknown {
 export function show(path: Path): string {
   if (path.length === 0) return 'policy'
   return path.map((p, i) => (typeof p === 'number' ? `[${p}]` : i === 0 ? p : `.${p}`)).join('')
-}
-
-function brief(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  if (typeof value === 'string')
-    return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value)
-  if (Array.isArray(value)) return `a list of ${value.length}`
-  if (typeof value === 'object' && value !== null) return 'a map'
-  return String(value)
 }
