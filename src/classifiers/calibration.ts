@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { GuardError } from '../model/errors.ts'
+import { firstMistake } from '../model/mistakes.ts'
 
 const headSchema = z.strictObject({
   threshold: z.number().min(0).max(1),
@@ -48,13 +49,10 @@ export type Calibration = z.infer<typeof calibrationSchema>
 export const QUANTILES = [0.5, 0.75, 0.9, 0.95, 0.99] as const
 
 export function parseCalibration(value: unknown, place: string): Calibration {
-  const found = calibrationSchema.safeParse(value)
+  const found = calibrationSchema.safeParse(value, { reportInput: true })
   if (found.success) return found.data
-  const issue = found.error.issues[0]
-  throw new GuardError(
-    'model_invalid',
-    `${place}.${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
-  )
+  const { path, told } = firstMistake(found.error)
+  throw new GuardError('model_invalid', `${place}.${path}: ${told}`)
 }
 
 /** Wilson score interval for `hits` of `count`, at 95 %. */

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import { z } from 'zod'
 import { GuardError } from '../model/errors.ts'
+import { firstMistake } from '../model/mistakes.ts'
 
 const rowSchema = z.object({
   text: z.string(),
@@ -38,13 +39,10 @@ function parseLine(path: string, line: string, number: number): LabelledRow {
 }
 
 function toRow(path: string, number: number, value: unknown): LabelledRow {
-  const found = rowSchema.safeParse(value)
+  const found = rowSchema.safeParse(value, { reportInput: true })
   if (!found.success) {
-    const issue = found.error.issues[0]
-    throw new GuardError(
-      'request_invalid',
-      `${path}:${number}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
-    )
+    const mistake = firstMistake(found.error)
+    throw new GuardError('request_invalid', `${path}:${number}: ${mistake.path}: ${mistake.told}`)
   }
   const { text, label, group, evidence_end: evidenceEnd } = found.data
   return {

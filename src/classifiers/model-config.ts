@@ -7,6 +7,7 @@
  */
 import { z } from 'zod'
 import { GuardError } from '../model/errors.ts'
+import { firstMistake } from '../model/mistakes.ts'
 
 export type ModelConfig =
   | {
@@ -75,24 +76,20 @@ const hfSchema = z.object({
 })
 
 function invalid(place: string, error: z.ZodError): GuardError {
-  const issue = error.issues[0]
-  return new GuardError(
-    'model_invalid',
-    `${place}.${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
-    { cause: error },
-  )
+  const { path, told } = firstMistake(error)
+  return new GuardError('model_invalid', `${place}.${path}: ${told}`, { cause: error })
 }
 
 export function parseModelConfig(value: unknown, place: string): ModelConfig {
   const own = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : ''
   if (own === 'tagger') {
-    const found = taggerSchema.safeParse(value)
+    const found = taggerSchema.safeParse(value, { reportInput: true })
     if (!found.success) throw invalid(place, found.error)
     const { kind, labels, window_units: windowUnits, overlap_units: overlapUnits } = found.data
     return { kind, labels, windowUnits, overlapUnits }
   }
   if (own === 'stream') {
-    const found = streamSchema.safeParse(value)
+    const found = streamSchema.safeParse(value, { reportInput: true })
     if (!found.success) throw invalid(place, found.error)
     const { labels, state, start } = found.data
     if (start.length !== state) {
@@ -103,7 +100,7 @@ export function parseModelConfig(value: unknown, place: string): ModelConfig {
     }
     return { kind: 'stream', labels, state, start }
   }
-  const found = hfSchema.safeParse(value)
+  const found = hfSchema.safeParse(value, { reportInput: true })
   if (!found.success) throw invalid(place, found.error)
   return fromHuggingFace(found.data)
 }

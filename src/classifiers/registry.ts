@@ -6,6 +6,7 @@
  */
 import { z } from 'zod'
 import { GuardError } from '../model/errors.ts'
+import { firstMistake } from '../model/mistakes.ts'
 
 export type Tier = 'A' | 'B' | 'C'
 
@@ -42,13 +43,10 @@ export type RegistryEntry = z.infer<typeof entrySchema>
 export type Registry = z.infer<typeof registrySchema>
 
 export function parseRegistry(value: unknown, place: string): Registry {
-  const found = registrySchema.safeParse(value)
+  const found = registrySchema.safeParse(value, { reportInput: true })
   if (!found.success) {
-    const issue = found.error.issues[0]
-    throw new GuardError(
-      'model_invalid',
-      `${place}.${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
-    )
+    const { path, told } = firstMistake(found.error)
+    throw new GuardError('model_invalid', `${place}.${path}: ${told}`)
   }
   for (const [name, { models }] of Object.entries(found.data.names)) {
     const lost = models.find((model) => found.data.models[model] === undefined)

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { FOLDS } from '../model/ban.ts'
 import type { Ban, Fold } from '../model/ban.ts'
 import { GuardError } from '../model/errors.ts'
+import { firstMistake } from '../model/mistakes.ts'
 import { suggestion } from '../model/nearest.ts'
 
 /** What a plain string is compared under: every disguise that changes no letter. */
@@ -73,7 +74,7 @@ function parseToken(entry: unknown, place: () => string): number {
 }
 
 function toBan(entry: unknown, index: number, place: () => string): Ban {
-  const result = entrySchema.safeParse(entry)
+  const result = entrySchema.safeParse(entry, { reportInput: true })
   if (!result.success) throw invalid(`${place()} ${describe(result.error)}`)
   const { text, match, folds, pending } = result.data
   if (visible(text, folds) === '') throw invalid(`${place()} ${whyEmpty(text)}`)
@@ -94,10 +95,10 @@ function describe(error: z.ZodError): string {
     const key = issue.keys[0] ?? ''
     return `${key}: unknown key${suggestion(key, Object.keys(entrySchema.shape))}`
   }
-  const path = issue?.path.join('.') ?? ''
+  const { path, told } = firstMistake(error)
   return path === ''
     ? 'expected a string, {text, match, folds, pending}, a token id or {token: id}'
-    : `${path}: ${issue?.message ?? ''}`
+    : `${path}: ${told}`
 }
 
 /** What is left of the text once its folds have dropped what they drop. */

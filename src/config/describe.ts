@@ -1,7 +1,7 @@
 /** Reads a zod schema as a tree of keys: for environment names, provenance, and what is told of mistakes. */
 import { z } from 'zod'
 import { suggestion } from '../model/nearest.ts'
-import { brief, unfoldUnion, wanted } from '../yaml/mistakes.ts'
+import { tellIssue, unfoldUnion } from '../model/mistakes.ts'
 
 /** What stands under `default`, `prefault`, `transform` and the like. */
 export function unwrap(schema: unknown): unknown {
@@ -70,14 +70,7 @@ export function describeMistakes(
         return `${placeOf([...issue.path, key])} ${name}: unknown key${suggestion(key, known)}`
       })
     }
-    return [`${placeOf(issue.path)} ${dotted}: ${toldOf(issue)}`]
+    return [`${placeOf(issue.path)} ${dotted}: ${tellIssue(issue)}`]
   })
   return lines.slice(0, MAX_TOLD).join('\n')
-}
-
-function toldOf(issue: z.core.$ZodIssue): string {
-  const told = wanted(issue)
-  const got = told.includes(', got ') ? '' : `, got ${brief(issue.input)}`
-  const isName = issue.code === 'invalid_value' && typeof issue.input === 'string'
-  return `${told}${got}${isName ? suggestion(String(issue.input), issue.values.map(String)) : ''}`
 }

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { GuardError } from '../model/errors.ts'
+import { firstMistake } from '../model/mistakes.ts'
 
 const MAX_CHOICES = 16
 const MAX_LOGPROBS = 20
@@ -143,9 +144,8 @@ function refused(place: string, wanted: string, got: unknown): GuardError {
 }
 
 function parse<T>(shape: z.ZodType<T>, body: unknown): T {
-  const result = shape.safeParse(body)
+  const result = shape.safeParse(body, { reportInput: true })
   if (result.success) return result.data
-  const issue = result.error.issues[0]
-  const place = issue?.path.join('.') ?? ''
-  throw new GuardError('request_invalid', `${place === '' ? 'body' : place}: ${issue?.message}`)
+  const { path, told } = firstMistake(result.error)
+  throw new GuardError('request_invalid', `${path === '' ? 'body' : path}: ${told}`)
 }

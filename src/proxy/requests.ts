@@ -6,6 +6,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
+import { firstMistake } from '../model/mistakes.ts'
 import { RequestError } from './answers.ts'
 import type { Dialect } from './routes.ts'
 
@@ -164,14 +165,12 @@ export function parseRequest(bytes: Uint8Array, dialect: Dialect): Body {
 
 /** Throws a RequestError with the field that is wrong. */
 export function checkRequest(body: Body, dialect: Dialect): void {
-  const result = SCHEMAS[dialect].safeParse(body)
+  const result = SCHEMAS[dialect].safeParse(body, { reportInput: true })
   if (result.success) return
-  const issue = result.error.issues[0]
-  const param = (issue?.path ?? []).join('.')
-  const message = (issue?.message ?? 'invalid').replace(/^Invalid input: /, '')
+  const { path: param, told } = firstMistake(result.error)
   throw new RequestError({
     status: 400,
-    message: param === '' ? message : `${param}: ${message}`,
+    message: param === '' ? told : `${param}: ${told}`,
     param,
     code: 'invalid_value',
   })

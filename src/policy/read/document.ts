@@ -3,6 +3,7 @@
  * and the nearest known name.
  */
 import type { z } from 'zod'
+import { brief, unfoldUnion, wanted } from '../../model/mistakes.ts'
 import { suggestion } from '../../model/nearest.ts'
 import { actionHere, keyHere, modeHere, THRESHOLDS_HERE, triggerHere } from './alternatives.ts'
 import type { Problem } from './problem.ts'
@@ -11,7 +12,6 @@ import type { PolicyDocument } from '../schema/schema.ts'
 import { ACTION_TYPES, action } from '../schema/schema-actions.ts'
 import { TRIGGER_TYPES } from '../schema/schema-triggers.ts'
 import { readYaml } from '../../yaml/read.ts'
-import { brief, unfoldUnion, wanted } from '../../yaml/mistakes.ts'
 import type { Path, YamlResult } from '../../yaml/read.ts'
 
 /** A document that was read, with the way back to its places. */

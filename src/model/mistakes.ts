@@ -1,5 +1,6 @@
 /** What is told of a value that a zod schema refuses. */
 import type { z } from 'zod'
+import { suggestion } from './nearest.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -31,13 +32,32 @@ const expectedOf = (issue: Issue): string => wanted(issue).replace(/^expected /,
 
 /** `expected …` without what came, which is told as the document has it. */
 export function wanted(issue: Issue): string {
-  if (issue.code === 'invalid_value') {
+  const isPlain = /^Invalid (?:option|input): expected /.test(issue.message)
+  if (issue.code === 'invalid_value' && isPlain) {
     const values = issue.values.map(String)
     return values.length === 1 ? `expected ${values[0]}` : `expected one of ${values.join(', ')}`
   }
   return issue.message
     .replace(/^(?:Invalid (?:input|option)|Too (?:small|big)): /, '')
     .replace(/, received .*$/, '')
+}
+
+/** What was wanted, what came (of a `safeParse` with `reportInput`), and the nearest known name. */
+export function tellIssue(issue: Issue): string {
+  const told = wanted(issue)
+  const lacksGot = told.startsWith('expected ') && !told.includes(', got ')
+  const got = lacksGot ? `, got ${brief(issue.input)}` : ''
+  const isName = issue.code === 'invalid_value' && typeof issue.input === 'string'
+  return `${told}${got}${isName ? suggestion(String(issue.input), issue.values.map(String)) : ''}`
+}
+
+/** The first mistake of a `safeParse` with `reportInput`: where it is, with dots, and what it is. */
+export function firstMistake(error: z.ZodError): { readonly path: string; readonly told: string } {
+  const issue = error.issues.flatMap(unfoldUnion)[0]
+  if (issue === undefined) return { path: '', told: 'invalid' }
+  const [key = ''] = issue.code === 'unrecognized_keys' ? issue.keys : []
+  const path = [...issue.path, ...(key === '' ? [] : [key])].map(String).join('.')
+  return { path, told: key === '' ? tellIssue(issue) : 'unknown key' }
 }
 
 /** A value in a message: short, and never the inside of a map or a list. */
