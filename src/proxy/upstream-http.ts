@@ -1,12 +1,14 @@
 /**
  * The upstream: an HTTP server behind a URL or a Unix socket (`vllm --uds`). Pooled connections; a
- * connection that was refused is tried again, because nothing was sent yet; nothing else is.
+ * connection that was refused is tried again, because nothing was sent yet; so is one that had been kept
+ * and was closed as the request was written (see `Attempt`). Nothing else is.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { Pool } from 'undici'
 import type { Dispatcher } from 'undici'
 import { GuardError } from '../model/errors.ts'
 import { AnswerBody } from './answer-body.ts'
+import { Attempt, begin } from './attempt.ts'
 import type { CancelSignal } from './cancel.ts'
 
 export type UpstreamSettings = {
@@ -53,24 +55,32 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
     bodyTimeout: settings.timeoutMs,
     connect: { timeout: 10_000, ...target.connect },
   })
-  const once = (request: UpstreamRequest): Promise<UpstreamResponse> =>
-    dispatch(pool, request.signal, {
-      origin: target.origin,
-      path: joinPath(target.base, request.path),
-      method: request.method as Dispatcher.HttpMethod,
-      headers: withKey(request.headers, settings.apiKey),
-      ...(request.body === undefined ? {} : { body: request.body }),
-    })
+  const once = (request: UpstreamRequest, attempt: Attempt): Promise<UpstreamResponse> =>
+    dispatch(
+      pool,
+      { signal: request.signal, attempt },
+      {
+        origin: target.origin,
+        path: joinPath(target.base, request.path),
+        method: request.method as Dispatcher.HttpMethod,
+        headers: withKey(request.headers, settings.apiKey),
+        ...(request.body === undefined ? {} : { body: request.body }),
+      },
+    )
   return {
     name: settings.url,
     async send(request) {
-      for (let attempt = 1; ; attempt++) {
+      for (let tried = 1; ; tried++) {
+        const attempt = new Attempt()
         try {
-          return await once(request)
+          return await once(request, attempt)
         } catch (error) {
           request.signal.throwIfAborted()
-          if (attempt >= settings.attempts || !wasRefused(error)) throw toFailure(error, settings)
-          const wait = FIRST_WAIT_MS * (settings.backoff === 'constant' ? 1 : 2 ** (attempt - 1))
+          const isRefused = wasRefused(error)
+          const mayTryAgain = tried < settings.attempts && (isRefused || attempt.wasUnread(error))
+          if (!mayTryAgain) throw toFailure(error, settings)
+          if (!isRefused) continue
+          const wait = FIRST_WAIT_MS * (settings.backoff === 'constant' ? 1 : 2 ** (tried - 1))
           await pause(wait, request.signal)
         }
       }
@@ -82,7 +92,7 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
 /** Resolves with the head of the answer; aborting the signal also ends a body that is under way. */
 function dispatch(
   pool: Pool,
-  signal: CancelSignal,
+  { signal, attempt }: { readonly signal: CancelSignal; readonly attempt: Attempt },
   options: Dispatcher.DispatchOptions,
 ): Promise<UpstreamResponse> {
   return new Promise((resolve, reject) => {
@@ -100,6 +110,7 @@ function dispatch(
     pool.dispatch(options, {
       onRequestStart(started) {
         controller = started
+        begin(attempt)
         if (signal.aborted) onAbort()
       },
       onResponseStart(source, statusCode, headers) {

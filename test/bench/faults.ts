@@ -3,6 +3,13 @@
  *
  * Run: npm run bench:faults [-- --json] [-- --record]. The built sidecar in proxy mode, in a process of
  * its own; upstream and clients are here. After each fault an honest client asks for its answer.
+ *
+ * Half-open is a peer that vanished without a FIN. No packet is dropped here, so its kernel still
+ * acknowledges; what is simulated is all that the sidecar's process sees of it: a client that has asked
+ * and then reads nothing, writes nothing and never closes, before an upstream that accepts and says
+ * nothing; and an upstream that says nothing, or nothing more in the middle of an answer, before a client
+ * that waits. Freed is when the upstream has seen the last of these connections end. A client that reads
+ * nothing of an answer that goes on is a scene of its own.
  */
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -18,7 +25,10 @@ const SLOW = 1_000
 const UNREAD = 64
 const BROKEN = 500
 const LARGE = 50
-const CUT_MS = 2_000
+/** Longer than a busy machine lets a process wait for its turn: an honest client is not cut for that. */
+const CUT_MS = 5_000
+const HALF_OPEN = 100
+const SILENCE_MS = 4_000
 
 const HEAD =
   'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n'
@@ -40,12 +50,26 @@ const TALKS: Readonly<Record<string, (socket: Socket) => void>> = {
   large: (socket) => socket.end(HEAD + LONG + END),
   endless: (socket) => {
     socket.write(HEAD)
+    // A write that the other side takes at once is whole at once: without a pause nobody else has a turn.
     const more = (): void => {
-      while (!socket.destroyed && socket.write(BLOCK));
+      if (!socket.destroyed && socket.write(BLOCK)) setImmediate(more)
     }
     socket.on('drain', more)
     more()
   },
+  silent: (socket) => void socket.resume(),
+  vanishing: (socket) => {
+    socket.resume()
+    socket.write(HEAD + HELD)
+  },
+}
+
+/** Connections of the upstream on which it does not answer by itself, by what it does on them. */
+const waiting = new Map<string, Set<Socket>>()
+function wait(model: string, socket: Socket): void {
+  const sockets = waiting.get(model) ?? new Set()
+  waiting.set(model, sockets.add(socket))
+  socket.once('close', () => sockets.delete(socket))
 }
 
 function startUpstream(): Promise<Server> {
@@ -53,6 +77,7 @@ function startUpstream(): Promise<Server> {
     socket.on('error', () => socket.destroy())
     socket.once('data', (bytes: Buffer) => {
       const model = /"model":"(\w+)"/.exec(bytes.toString('latin1'))?.[1] ?? 'honest'
+      if (model === 'silent' || model === 'vanishing') wait(model, socket)
       TALKS[model]?.(socket)
     })
   })
@@ -68,7 +93,10 @@ writeFileSync(policy, JSON.stringify({ name: 'faults', rules: [rule] }))
 const sidecar = await serve({
   mode: 'proxy',
   server: { max_connections: IDLE + 2_000, request_timeout: `${CUT_MS}ms`, timeout: `${CUT_MS}ms` },
-  backend: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
+  backend: {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    timeout: `${SILENCE_MS}ms`,
+  },
   policies: { path: policy },
   telemetry: { log_level: 'silent' },
 })
@@ -112,7 +140,12 @@ async function ask(model: string): Promise<string> {
   return text
 }
 
-const isHonest = async (): Promise<boolean> => (await ask('honest')).includes('hello')
+async function isHonest(): Promise<boolean> {
+  const text = await ask('honest')
+  const isServed = text.includes('hello')
+  if (!isServed) console.error('an honest client read', JSON.stringify(text.slice(0, 500)))
+  return isServed
+}
 
 const hangUp = async (sockets: readonly Socket[]): Promise<void> => {
   for (const socket of sockets) socket.destroy()
@@ -187,6 +220,49 @@ async function large() {
   return { frames_of_1_mib: LARGE, whole, honest: await isHonest() }
 }
 
+/** All that wait for one another: none may stay. */
+async function halfOpen() {
+  const before = mebibytes()
+  const begin = performance.now()
+  const clients = await many(HALF_OPEN)
+  for (const socket of clients) {
+    socket.pause()
+    socket.write(requestOf('silent'))
+  }
+  const models = ['silent', 'vanishing'].flatMap((model) => Array<string>(HALF_OPEN).fill(model))
+  const answers = Promise.all(models.map(ask))
+  let most = 0
+  let reached = 0
+  const open = (): number => [...waiting.values()].reduce((sum, { size }) => sum + size, 0)
+  const honest: boolean[] = []
+  let honestMs = 0
+  for (let waited = 0; waited < 6 * SILENCE_MS; waited += 100) {
+    await sleep(100)
+    most = Math.max(most, mebibytes())
+    reached = Math.max(reached, open())
+    const asked = performance.now()
+    honest.push(await isHonest())
+    honestMs = Math.max(honestMs, performance.now() - asked)
+    if (reached > 0 && open() === 0) break
+  }
+  const freedMs = Math.round(performance.now() - begin)
+  const texts = await answers
+  const figures = {
+    clients: clients.length,
+    upstreams: models.length,
+    connections_at_once: reached,
+    left_open: open(),
+    freed_ms: freedMs,
+    kib_each: Math.round(((most - before) * 1024) / (clients.length + models.length)),
+    clear_errors: texts.filter((text) => text.includes('"type":"upstream_error"')).length,
+    leaks: texts.filter((text) => /secret|-code/.test(text)).length,
+    honest: honest.every(Boolean),
+    honest_ms_most: Math.round(honestMs),
+  }
+  await hangUp(clients)
+  return figures
+}
+
 for (let i = 0; i < 50; i++) await ask('honest')
 const figures: Record<string, unknown> = { resident_mib_before: mebibytes() }
 const scenes: readonly (readonly [string, () => Promise<unknown>])[] = [
@@ -196,6 +272,7 @@ const scenes: readonly (readonly [string, () => Promise<unknown>])[] = [
   ['cut_in_a_frame', () => broken('cut', BROKEN)],
   ['garbage_frames', () => broken('garbage', BROKEN)],
   ['large_frames', large],
+  ['half_open', halfOpen],
 ]
 for (const [name, play] of scenes) {
   figures[name] = await play()

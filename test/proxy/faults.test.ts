@@ -61,7 +61,7 @@ async function proxyTo(upstream: string, more: Partial<typeof limits> = {}): Pro
         }),
       limits: { ...limits, ...more },
     },
-    { timeoutMs: 1_500 },
+    { timeoutMs: 1_500, attempts: 3 },
   )
   open.push(running.close)
   return running
@@ -130,6 +130,52 @@ describe('an upstream', () => {
     const running = await proxyTo(upstream)
     expect(await ask(running)).toMatch(/"type":"upstream_error"/)
     expect(running.exchanges.map(({ outcome }) => outcome)).toEqual(['upstream_failed'])
+  })
+
+  /** Answers the first request of a connection and does `then` with the second. */
+  const keeping = async (then: (socket: Socket) => void) => {
+    const seen: number[] = []
+    let connections = 0
+    const upstream = await upstreamOf((socket) => {
+      const connection = ++connections
+      seen.push(connection)
+      socket.write(`${HEAD}${part(say('hello'))}${part('data: [DONE]\n\n')}0\r\n\r\n`)
+      socket.once('data', () => {
+        seen.push(connection)
+        then(socket)
+      })
+    })
+    return { seen, running: await proxyTo(upstream) }
+  }
+
+  it.each([
+    ['ends', (socket: Socket) => void socket.end()],
+    ['cuts', (socket: Socket) => void socket.destroy()],
+  ])('that %s a kept connection as the request comes is asked anew', async (_, then) => {
+    const { seen, running } = await keeping(then)
+    expect(await ask(running)).toContain('hello')
+    expect(await ask(running)).toContain('hello')
+    expect(seen).toEqual([1, 1, 2])
+  })
+
+  it.each([
+    ['after it began to answer', (socket: Socket) => void socket.end('HTTP/1.1 2')],
+    ['after a while', (socket: Socket) => void setTimeout(() => socket.end(), 1_200)],
+  ])('that ends a kept connection %s is not asked twice', async (_, then) => {
+    const { seen, running } = await keeping(then)
+    expect(await ask(running)).toContain('hello')
+    expect(await ask(running)).toMatch(/"type":"upstream_error"/)
+    expect(seen).toEqual([1, 1])
+  })
+
+  it('that ends its first connection without an answer is not asked twice', async () => {
+    let asked = 0
+    const upstream = await upstreamOf((socket) => {
+      asked++
+      socket.end()
+    })
+    expect(await ask(await proxyTo(upstream))).toMatch(/"type":"upstream_error"/)
+    expect(asked).toBe(1)
   })
 
   it('sends frames of one megabyte, cut small, and they pass whole', async () => {
