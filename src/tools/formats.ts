@@ -25,11 +25,17 @@ export function* hermes(source: Source): Reading<void> {
   }
 }
 
+/** Times that bare objects are read for calls inside of them. */
+const MAX_REREAD = 16
+
 /**
  * `<|python_tag|>{"name": …, "parameters": {…}}; {…}`: the marker is optional, so any object that
  * names a call is one, as it is for the server's parser.
  */
 export function* llama(source: Source): Reading<void> {
+  // An object inside another is read again for each that it lies in: so only so deep.
+  let readTo = 0
+  let depth = 0
   for (;;) {
     const found = yield* find(source, ['<|python_tag|>', '{'])
     if (found === undefined) return
@@ -40,12 +46,15 @@ export function* llama(source: Source): Reading<void> {
     const after = source.offset
     source.rewind(after - 1)
     source.open(found.at)
+    depth = found.at < readTo ? depth + 1 : 0
     if (yield* readCallObject(source, true)) source.complete()
     else if (source.isClosed) return
     else {
       // Another object: what stands inside it is looked at again.
+      const isSkipped = source.isOverBound || depth >= MAX_REREAD
+      readTo = Math.max(readTo, source.offset)
       source.abandon()
-      source.rewind(after)
+      if (!isSkipped) source.rewind(after)
     }
   }
 }

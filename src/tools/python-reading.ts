@@ -42,12 +42,15 @@ function* readName(source: Source): Reading<string> {
   }
 }
 
-function* readLiteral(source: Source): Reading<boolean> {
+/** Lists and maps in one another; no tool takes such arguments. */
+const MAX_DEPTH = 64
+
+function* readLiteral(source: Source, depth = 0): Reading<boolean> {
   const char = yield* skipSpace(source)
-  if (char === undefined || source.isOverBound) return false
+  if (char === undefined || source.isOverBound || depth > MAX_DEPTH) return false
   if (char === '"' || char === "'") return yield* readPythonString(source, char)
-  if (char === '[' || char === '(') return yield* readItems(source, char === '[' ? ']' : ')', false)
-  if (char === '{') return yield* readItems(source, '}', true)
+  const close = CLOSES[char]
+  if (close !== undefined) return yield* readItems(source, close, depth + 1)
   let word = ''
   for (;;) {
     const more = yield* next(source)
@@ -61,7 +64,10 @@ function* readLiteral(source: Source): Reading<boolean> {
   return true
 }
 
-function* readItems(source: Source, close: string, isDict: boolean): Reading<boolean> {
+const CLOSES: Readonly<Record<string, string>> = { '[': ']', '(': ')', '{': '}' }
+
+function* readItems(source: Source, close: string, depth: number): Reading<boolean> {
+  const isDict = close === '}'
   source.skip(1)
   source.grow(isDict ? '{' : '[')
   for (let isFirst = true; ; isFirst = false) {
@@ -76,12 +82,12 @@ function* readItems(source: Source, close: string, isDict: boolean): Reading<boo
       return true
     }
     if (!isFirst) source.grow(', ')
-    if (!(yield* readLiteral(source))) return false
+    if (!(yield* readLiteral(source, depth))) return false
     if (!isDict) continue
     if ((yield* skipSpace(source)) !== ':') return false
     source.skip(1)
     source.grow(': ')
-    if (!(yield* readLiteral(source))) return false
+    if (!(yield* readLiteral(source, depth))) return false
   }
 }
 

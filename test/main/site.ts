@@ -11,6 +11,20 @@ import { temp } from '../proxy/upstream.ts'
 import type { MockUpstream, Script } from '../proxy/upstream.ts'
 import { naiveKit, startFakeEngine } from './fake-engine.ts'
 
+/** Rules of a policy that redact, replace and stop in answers. */
+export const ANSWER_RULES = `  - name: cards
+    trigger: { type: pattern, pattern: 'ACC-[0-9]{6}' }
+    actions: [{ type: redact, replacement: '[account]' }]
+  - name: promises
+    phase: midstream
+    trigger: { type: keywords, any: [guaranteed returns] }
+    actions: [{ type: replace, replacement: possible returns }]
+  - name: bombs
+    phase: midstream
+    trigger: { type: keywords, any: [build a bomb, the bomb] }
+    actions: [{ type: stop, message: Not here. }]
+`
+
 export type Mode = 'sidecar' | 'proxy'
 export const MODES: readonly Mode[] = ['sidecar', 'proxy']
 

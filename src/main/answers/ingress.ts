@@ -16,8 +16,8 @@ import { checkIngress } from '../../stream/ingress-guard.ts'
 import type { IngressResult } from '../../stream/ingress-guard.ts'
 import type { DialectName } from '../../stream/guard-options.ts'
 import type { Judges } from '../scores/judges.ts'
-import { stopwatch } from '../rows/observe-firings.ts'
-import type { ObserveFirings } from '../rows/observe-firings.ts'
+import { stopwatch } from '../observe-firings.ts'
+import type { ObserveFirings } from '../observe-firings.ts'
 import { modelsOf } from '../site/policy-reads.ts'
 
 export type IngressParts = {

@@ -9,23 +9,12 @@ import { valueAt } from '../../../src/stream/dialect.ts'
 import { createSseParser } from '../../../src/stream/sse.ts'
 import { chunkOf, completionOf, event, json, sse } from '../../proxy/upstream.ts'
 import type { Script } from '../../proxy/upstream.ts'
-import { MODES, startSite } from '../site.ts'
+import { ANSWER_RULES, MODES, startSite } from '../site.ts'
 import type { Site } from '../site.ts'
 
 const POLICY = `name: site
 rules:
-  - name: cards
-    trigger: { type: pattern, pattern: 'ACC-[0-9]{6}' }
-    actions: [{ type: redact, replacement: '[account]' }]
-  - name: promises
-    phase: midstream
-    trigger: { type: keywords, any: [guaranteed returns] }
-    actions: [{ type: replace, replacement: possible returns }]
-  - name: bombs
-    phase: midstream
-    trigger: { type: keywords, any: [build a bomb, the bomb] }
-    actions: [{ type: stop, message: Not here. }]
-  - name: shares
+${ANSWER_RULES}  - name: shares
     phase: egress
     trigger: { type: keywords, any: [shares] }
     actions: [{ type: inject, content: Not advice., position: after }]

@@ -8,23 +8,12 @@ import type { DialectName } from '../../../src/stream/guard-options.ts'
 import { sse } from '../../proxy/upstream.ts'
 import type { Script } from '../../proxy/upstream.ts'
 import { bodyOf, DIALECTS, streamOf } from '../../stream/streams.ts'
-import { MODES, startSite } from '../site.ts'
+import { ANSWER_RULES, MODES, startSite } from '../site.ts'
 import type { Site } from '../site.ts'
 
 const POLICY = `name: site of é
 rules:
-  - name: cards
-    trigger: { type: pattern, pattern: 'ACC-[0-9]{6}' }
-    actions: [{ type: redact, replacement: '[account]' }]
-  - name: promises
-    phase: midstream
-    trigger: { type: keywords, any: [guaranteed returns] }
-    actions: [{ type: replace, replacement: possible returns }]
-  - name: bombs
-    phase: midstream
-    trigger: { type: keywords, any: [the bomb] }
-    actions: [{ type: stop, message: Not here. }]
-  - name: watching
+${ANSWER_RULES}  - name: watching
     mode: monitor
     trigger: { type: keywords, any: [watcher] }
     actions: [{ type: redact, replacement: '[seen]' }]

@@ -1,6 +1,6 @@
 /** How whoever decides about texts tells of firings: with what the decision log adds to each. */
-import type { RuleFiring } from '../../model/decision.ts'
-import type { TextAt } from '../../model/event.ts'
+import type { RuleFiring } from '../model/decision.ts'
+import type { TextAt } from '../model/event.ts'
 
 /** Must not throw. `textAt` is of the text that the spans of these firings are of. */
 export type ObserveFirings = (
