@@ -1,7 +1,7 @@
 /** The load of the stream bench: streams at a pace, and what a client sees of them. */
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { nowUs, STAMP_END, STAMP_START } from './stream-parts.ts'
+import { nowUs, RECORDED, STAMP_END, STAMP_START } from './stream-parts.ts'
 
 /** Milliseconds: request to first frame, and each later frame from its sending to its arrival. */
 export type Times = {
@@ -21,6 +21,8 @@ export type Stream = {
   readonly everyMs: number
   /** All streams' frames at the same instants, as of one engine that batches; else each on its own clock. */
   readonly inStep?: boolean
+  /** Frames of recorded streams. */
+  readonly recorded?: boolean
 }
 
 /** Who starts what when. The same seed is the same schedule. */
@@ -32,6 +34,7 @@ export type Plan = {
   readonly lengthMs: number
   /** `spread`: starts and frames at instants of their own; `burst`: all of them at the same ones. */
   readonly arrivals: 'spread' | 'burst'
+  readonly recorded?: boolean
   readonly seed: number
 }
 
@@ -42,7 +45,7 @@ type Taken = { readonly name: string; readonly times: Times }
 /** One stream to its end; rejects when it brings another number of frames than was asked for. */
 export function listen(
   { url, model = 'm', headers }: Target,
-  { frames, everyMs, inStep = false }: Stream,
+  { frames, everyMs, inStep = false, recorded = false }: Stream,
   agent: Agent,
   taken?: Taken,
 ): Promise<void> {
@@ -53,6 +56,7 @@ export function listen(
       max_tokens: frames,
       seed: everyMs,
       temperature: inStep ? 1 : 0,
+      ...(recorded ? { user: RECORDED } : {}),
       messages: [{ role: 'user', content: 'How do I open an account with you?' }],
     }),
   )
@@ -101,7 +105,7 @@ export function listen(
       if (outgoing.reusedSocket && error.code === 'ECONNRESET' && seen === 0) {
         listen(
           { url, model, ...(headers && { headers }) },
-          { frames, everyMs, inStep },
+          { frames, everyMs, inStep, recorded },
           agent,
           taken,
         ).then(resolve, reject)
@@ -146,7 +150,7 @@ const WARM_ROUNDS = 6
  * are of random length, so that starts fall anywhere; in a burst all start together, again and again.
  */
 export async function play(target: Target, plan: Plan, agent: Agent, times: Times): Promise<void> {
-  const { streams, everyMs, frames, lengthMs, arrivals, seed } = plan
+  const { streams, everyMs, frames, lengthMs, arrivals, seed, recorded = false } = plan
   const [least, most] = frames
   const begin = performance.now()
   if (arrivals === 'burst') {
@@ -164,7 +168,7 @@ export async function play(target: Target, plan: Plan, agent: Agent, times: Time
     for (let i = 0; performance.now() - begin < lengthMs; i++) {
       const count = least + Math.floor(random() * (most - least + 1))
       const taken = { name: `${seed} ${place} ${i}`, times }
-      await listen(target, { frames: count, everyMs }, agent, taken)
+      await listen(target, { frames: count, everyMs, recorded }, agent, taken)
     }
   }
   await Promise.all(Array.from({ length: streams }, one))

@@ -35,6 +35,8 @@ export const stampedWord = (index: number): string =>
   `${wordAt(index)} ${STAMP_START}${nowUs()}${STAMP_END}`
 export const STAMP_START = '@'
 export const STAMP_END = ';'
+/** The user whose answers are recorded streams. */
+export const RECORDED = 'recorded'
 
 export function frameOf(delta: object, finish_reason: string | null = null): string {
   const choices = [{ index: 0, delta, logprobs: null, finish_reason }]

@@ -2,20 +2,25 @@
  * The mock upstream of the stream bench, in a process of its own: honest text, one word a frame, each
  * with the time at which it was sent. `max_tokens` of the request is the number of frames, `seed` the
  * milliseconds between them and `temperature` says whether frames of all streams fall on the same
- * instants, so that every gateway passes them on.
+ * instants, so that every gateway passes them on. For the user `recorded` the frames are those of
+ * recorded streams in turn, from the beginning again where one is too short.
  */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { frameOf, stampedWord } from './stream-parts.ts'
+import { frameOf, RECORDED, stampedWord } from './stream-parts.ts'
+import { recordedStreams, stamped } from './stream-recorded.ts'
 
 type Asked = {
   readonly max_tokens?: number
   readonly seed?: number
   readonly temperature?: number
+  readonly user?: string
 }
 
 const LAST = `${frameOf({}, 'stop')}data: [DONE]\n\n`
 const [HEAD = '', TAIL = ''] = frameOf({ content: '\u0001' }).split('\\u0001')
+const recordings = recordedStreams()
+let turn = 0
 /** Streams that wait for the next common instant, by interval. */
 const steps = new Map<number, Set<() => void>>()
 
@@ -30,17 +35,20 @@ const server = createServer((request, response) => {
 
 function play(
   response: ServerResponse,
-  { max_tokens: frames = 1, seed: everyMs = 0, temperature = 0 }: Asked,
+  { max_tokens: frames = 1, seed: everyMs = 0, temperature = 0, user }: Asked,
 ): void {
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   let sent = 0
+  const recording = user === RECORDED ? recordings[turn++ % recordings.length] : undefined
   const next = (): void => {
     if (response.destroyed) return
     if (sent === frames) {
       response.end(LAST)
       return
     }
-    response.write(HEAD + stampedWord(sent++) + TAIL)
+    const frame = recording?.[sent % recording.length]
+    response.write(frame === undefined ? HEAD + stampedWord(sent) + TAIL : stamped(frame))
+    sent++
     if (everyMs === 0) setImmediate(next)
     else if (temperature === 0) setTimeout(next, everyMs)
     else stepOf(everyMs).add(next)

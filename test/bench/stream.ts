@@ -20,6 +20,9 @@
  * adds: requests and answers as they come, nothing read. On a machine with other load run it as
  * `chrt -r 1 npm run bench:stream`; `real_time` in the record says whether it was.
  *
+ * `recorded_…` is the spread load with recorded streams of real providers in place of made ones, where the
+ * data folder is there: frames of many shapes, reasoning and tool calls among them.
+ *
  * `--others` measures Portkey's gateway and LiteLLM instead, beside the sidecar under the same load.
  */
 import { loadavg } from 'node:os'
@@ -45,10 +48,12 @@ import {
   warmUp,
 } from './stream-load.ts'
 import { startOthers } from './stream-others.ts'
+import { recordedStreams } from './stream-recorded.ts'
 
 const STREAMS = 32
 const TURNS = 6
 const BURST_TURNS = 3
+const RECORDED_TURNS = 2
 const WARM_UP = 9_000
 
 const SPREAD: Omit<Plan, 'seed'> = {
@@ -71,6 +76,7 @@ type Side = {
   readonly target: Target
   readonly spread: Times
   readonly burst: Times
+  readonly recorded: Times
   cpuSeconds: number
 }
 
@@ -81,6 +87,7 @@ const sideOf = (name: string, running: Running, model = 'm'): Side => ({
   target: { url: running.url, model, ...(running.headers && { headers: running.headers }) },
   spread: { first: new Map(), chunk: [] },
   burst: { first: new Map(), chunk: [] },
+  recorded: { first: new Map(), chunk: [] },
   cpuSeconds: 0,
 })
 
@@ -98,6 +105,17 @@ async function measure(sides: readonly Side[], turns: number, burstTurns: number
       await play(target, { ...BURST, seed: turn }, agent, burst)
     }
   }
+}
+
+/** The same with recorded streams; false where there are none. */
+async function measureRecorded(sides: readonly Side[]): Promise<boolean> {
+  if (recordedStreams().length === 0) return false
+  for (let turn = 0; turn < RECORDED_TURNS; turn++) {
+    for (const { target, recorded } of turn % 2 === 0 ? sides : sides.toReversed()) {
+      await play(target, { ...SPREAD, seed: turn, recorded: true }, agent, recorded)
+    }
+  }
+  return true
 }
 
 const round = (value: number, digits = 3): number => Number(value.toFixed(digits))
@@ -166,6 +184,7 @@ async function measureOurs(direct: Side, socket: string): Promise<void> {
   const sides = [direct, relay, guarded]
   for (const { target } of sides) await warmUp(target, WARM_UP)
   await measure(sides, TURNS, BURST_TURNS)
+  const isRecorded = await measureRecorded(sides)
   const held = heldBytes()
   report('stream', {
     held_fixed: heldFixed(TURNS),
@@ -180,6 +199,9 @@ async function measureOurs(direct: Side, socket: string): Promise<void> {
     ...times('burst_added_', guarded.burst, direct.burst),
     ...times('burst_relay_added_', relay.burst, direct.burst),
     ...times('burst_direct_', direct.burst),
+    recorded_streams: recordedStreams().length,
+    ...(isRecorded ? times('recorded_added_', guarded.recorded, direct.recorded) : {}),
+    ...(isRecorded ? times('recorded_relay_added_', relay.recorded, direct.recorded) : {}),
     guard_cpu_us_per_frame: round(guardCpuUs(), 2),
     held_bytes_p99_idle: quantile(held.idle, 0.99),
     held_bytes_p99: quantile(held.all, 0.99),
