@@ -7,6 +7,7 @@ import type { BodyBudget } from './body-budget.ts'
 import type { CancelSignal } from './cancel.ts'
 import type { ByteTransform } from './frames.ts'
 import type { Dialect } from './routes.ts'
+import { turns } from './turns.ts'
 
 const refuse = (problem: Problem): Promise<never> => Promise.reject(new RequestError(problem))
 
@@ -139,6 +140,9 @@ export function pump(
         body.pause()
         isFull = false
         drained(response, idleMs).then(() => body.resume(), fail)
+      } else if (!turns.take(chunk.length)) {
+        body.pause()
+        turns.next(() => body.resume())
       }
     }
     const finish = (): void => {
