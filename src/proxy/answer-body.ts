@@ -42,7 +42,9 @@ export class AnswerBody {
   // ---- for the source
 
   push(chunk: Uint8Array): void {
-    if (this.#isDone) return
+    // A parser that goes on after a pause may tell of nothing first: who pauses at every chunk, and
+    // goes on at the next, would get it again without end.
+    if (this.#isDone || chunk.length === 0) return
     if (this.#sink !== undefined && !this.#isPaused) return this.#sink.data(chunk)
     this.#kept.push(chunk)
     this.#keptBytes += chunk.length
