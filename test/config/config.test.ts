@@ -162,7 +162,9 @@ describe('mistakes in the document', () => {
 
   it('says where a bad flag came from', () => {
     const flags = toFlagSettings({ port: '99999' })
-    expect(() => toEffective({ environment: [], flags })).toThrow('--port: server.port: expected number to be <=65535, got 99999')
+    expect(() => toEffective({ environment: [], flags })).toThrow(
+      '--port: server.port: expected number to be <=65535, got 99999',
+    )
     expect(() => toFlagSettings({ set: ['server.prot=1'] })).toThrow('did you mean server.port?')
   })
 

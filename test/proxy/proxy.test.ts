@@ -304,7 +304,12 @@ describe('a request that is wrong', () => {
     ['{', 400, null, 'not JSON'],
     ['[]', 400, null, 'JSON object'],
     [{ model: 'm' }, 400, 'messages', 'messages'],
-    [{ ...chat, messages: [] }, 400, 'messages', 'expected array to have >=1 items, got a list of 0'],
+    [
+      { ...chat, messages: [] },
+      400,
+      'messages',
+      'expected array to have >=1 items, got a list of 0',
+    ],
     [{ ...chat, temperature: 'hot' }, 400, 'temperature', 'expected number'],
     [{ ...chat, top_p: 2 }, 400, 'top_p', 'top_p'],
     [{ ...chat, vllm_xargs: { a: { b: 1 } } }, 400, 'vllm_xargs.a', 'vllm_xargs'],
