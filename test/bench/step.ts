@@ -32,7 +32,10 @@ const echoing = spawn(process.execPath, [
   join(import.meta.dirname, 'step-echo.ts'),
   echo,
 ])
-while (!existsSync(echo)) await sleep(50)
+for (let waited = 0; !existsSync(echo); waited += 50) {
+  if (waited > 30_000 || echoing.exitCode !== null) throw new Error('the echo did not start')
+  await sleep(50)
+}
 const client = join(import.meta.dirname, 'step_client.py')
 const { stdout, status, stderr } = spawnSync(
   findPython(),
