@@ -10,6 +10,7 @@ import pytest
 h2 = pytest.importorskip("h2", reason="h2 is not installed")
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.settings import SettingCodes
 
 from checkstream_vllm.http2 import WINDOW, Call
 
@@ -145,3 +146,40 @@ def test_bytes_of_no_sense_end_the_call_and_raise_nothing() -> None:
         call.receive(data)
         ended += call.ended is not None
     assert ended > 400
+
+
+def test_the_room_of_a_stream_follows_the_settings_of_the_peer() -> None:
+    call = Call("/a.B/C", MOST)
+    server = Server(call)
+    call.receive(server.h2.data_to_send())
+    server.hear()
+    server.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 10})
+    call.receive(server.h2.data_to_send())
+    server.hear()
+    call.send(bytes(100))
+    server.hear()
+    assert len(server.body) == 10
+    server.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 200})
+    call.receive(server.h2.data_to_send())
+    server.hear()
+    assert bytes(server.body) == framed(bytes(100))
+
+
+def raw(size: int, kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return size.to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
+
+
+BROKEN = {
+    "INTERNAL: HTTP/2: a frame of 16385 bytes": raw(16_385, 0, 0, 1, b""),
+    "INTERNAL: HTTP/2: DATA on stream 3": raw(1, 0, 0, 3, b"x"),
+    "INTERNAL: HTTP/2: DATA with more padding": raw(2, 0, 8, 1, b"\x02x"),
+    "INTERNAL: HTTP/2: WINDOW_UPDATE without": raw(4, 8, 0, 1, bytes(4)),
+}
+
+
+@pytest.mark.parametrize("wanted", BROKEN)
+def test_a_broken_frame_ends_the_call_and_says_how(wanted: str) -> None:
+    call = Call("/a.B/C", MOST)
+    data = Server(call).answers().h2.data_to_send()
+    assert call.receive(data + BROKEN[wanted]) == []
+    assert str(call.ended).startswith(wanted)
