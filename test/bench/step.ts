@@ -1,11 +1,12 @@
 /**
  * The step protocol: the plugin's Python client to `checkstream serve` over its Unix socket and back,
- * one awaited step at a time, with 1, 8, 64 and 256 rows. A step wakes a sleeping process and is woken
- * by it, which costs more than all that is computed; so a bare echo of as many bytes runs in turn.
+ * one awaited step at a time, with 1, 8, 64 and 256 rows. Rounds follow each other in blocks of 50, a
+ * bare echo of as many bytes in turn with them. Then both again 2 ms apart (`paced`): a step then wakes
+ * a process that slept, whose code has left the caches, which costs more than all that is computed.
  *
  * Run: npm run bench:step [-- --json] [-- --record]. Needs `npm run build` and a Python with the
  * plugin's dependencies (CHECKSTREAM_VLLM_VENV, .venv-vllm or python3). Held fixed: one token a row
- * and round, 2 ms between rounds, the first 50 rounds left out.
+ * and round, the first 200 rounds left out.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -17,8 +18,11 @@ import { findPython, repository, startSidecarProcess } from './sidecar-process.t
 type RoundTrip = {
   readonly round_trip_us_p50: number
   readonly round_trip_us_p99: number
-  /** The same bytes to a bare Node process and back, in turn with the steps. */
+  /** The same bytes to a bare Node process and back. */
   readonly echo_us_p50: number
+  /** After 2 ms of sleep on both sides. */
+  readonly paced_us_p50: number
+  readonly paced_echo_us_p50: number
 }
 
 const ROUNDS = 1_000

@@ -1,8 +1,8 @@
 """The Python side of `npm run bench:step`: the plugin's own client against a running sidecar.
 
 step_client.py SOCKET ECHO ROUNDS ROWS… prints one JSON object: {"rows_64": {round_trip_us_p50, …}, …}.
-A round is one awaited Step with one token for every row, as the engine waits for it; each is followed
-by as many bytes to the socket ECHO and back, as the least that a round trip costs on this machine.
+A round is one awaited Step with one token for every row, as the engine waits for it. Beside the steps
+go as many bytes to the socket ECHO and back, the least that a round trip costs on this machine.
 """
 
 import json
@@ -20,6 +20,7 @@ from checkstream_vllm.vocabulary import CONTROL, END, TEXT, make_vocabulary
 
 WIDTH = 258
 TOKEN = ord("x")
+WARM_UP, BLOCK, PAUSE_S = 200, 50, 0.002
 
 
 def hello(held):
@@ -85,27 +86,47 @@ def measure(client, outbox, program, rows, rounds, turn, echo):
         outbox.open(n, opened(n, turn, program), 0.0)
     state = np.full(rows, program.start)
     token = np.full(rows, TOKEN)
-    times, bare = [], []
-    for position in range(rounds + 50):
+    size, position = 0, 0
+
+    def step():
+        """Microseconds until the sidecar has answered."""
+        nonlocal state, size, position
         state = program.advance(state, token)
         outbox.add(Entries(slot, generation, np.full(rows, position), token, state), 0.0)
+        position += 1
         began = time.perf_counter()
         parcel = outbox.take(awaited=True)
         if not client.send(parcel, client.stream) or not client.wait(parcel.sequence, 2.0):
             raise SystemExit(f"the sidecar did not answer: {client._stats.last_error}")
-        if position >= 50:
-            times.append((time.perf_counter() - began) * 1e6)
+        took = (time.perf_counter() - began) * 1e6
         client.drain()
-        time.sleep(0.002)  # the forward pass in between
-        bare.append(echo.round_trip(len(step_message(parcel))))
-        time.sleep(0.002)
+        size = len(step_message(parcel))
+        return took
+
+    steps, echoes, paced, paced_echoes = [], [], [], []
+    for _ in range(WARM_UP):
+        step()
+    for _ in range(rounds // BLOCK):
+        steps += [step() for _ in range(BLOCK)]
+        echoes += [echo.round_trip(size) for _ in range(BLOCK)]
+    for _ in range(rounds // 2):
+        time.sleep(PAUSE_S)
+        paced.append(step())
+        time.sleep(PAUSE_S)
+        paced_echoes.append(echo.round_trip(size))
     for n in range(rows):
-        outbox.close(n, turn + 1, rounds + 50, 0.0)
+        outbox.close(n, turn + 1, position, 0.0)
     return {
-        "round_trip_us_p50": round(float(np.percentile(times, 50)), 1),
-        "round_trip_us_p99": round(float(np.percentile(times, 99)), 1),
-        "echo_us_p50": round(float(np.percentile(bare, 50)), 1),
+        "round_trip_us_p50": percentile(steps, 50),
+        "round_trip_us_p99": percentile(steps, 99),
+        "echo_us_p50": percentile(echoes, 50),
+        "paced_us_p50": percentile(paced, 50),
+        "paced_echo_us_p50": percentile(paced_echoes, 50),
     }
+
+
+def percentile(times, rank):
+    return round(float(np.percentile(times, rank)), 1)
 
 
 def opened(slot, turn, program):
