@@ -179,6 +179,22 @@ rules:
   - { name: d, trigger: { type: classifier, classifier: pii_detector, threshold: 0.9 }, actions: [{ type: log }] }
 `
 
+  it('is an error of an enforced rule with on_failure: closed, and of no other', () => {
+    const closed = (more: string, name = 'risk') =>
+      problemsOf(
+        `name: p\nrules: [{ name: a, ${more}trigger: { type: classifier, classifier: ${name}, threshold: 0.9 }, actions: [{ type: log }] }]`,
+        { answered: ['toxicity_detector'], classifiers: ['risk', 'toxicity_detector'] },
+      )
+    expect(closed('on_failure: closed, ')).toEqual([
+      'test.yaml:2:81 error: rule a: no model answers for risk here (classifiers.models): on_failure: closed asks that nothing passes unjudged; load a model, or write on_failure: open',
+    ])
+    expect(closed('on_failure: closed, ', 'risc')[0]).toMatch(
+      /error: .*no classifier is called risc.*risk/,
+    )
+    expect(closed('on_failure: closed, mode: monitor, ')[0]).toMatch(/warning: .*never holds/)
+    expect(closed('on_failure: open, ')[0]).toMatch(/warning: .*never holds/)
+  })
+
   it('is told once for each condition that waits for it, where the site knows who answers', () => {
     expect(problemsOf(yaml, { answered: ['toxicity_detector'], calibration: {} })).toEqual([
       'test.yaml:2:20 warning: adaptive_decoding: no model answers for risk here (classifiers.models)',

@@ -32,6 +32,8 @@ export function compileRule(parts: RuleParts, resolved: ResolvedRule, index: num
   const { document, defaults, source } = resolved
   const say = sayer(parts, resolved)
   const at = source.place(['rules', resolved.index])
+  const onFailure: OnFailure = resolved.onFailure ?? parts.policy.onFailure
+  const mode: Mode = resolved.mode ?? parts.policy.mode
   const trigger: TriggerParts = {
     texts: parts.texts,
     leaves: parts.leaves,
@@ -39,6 +41,7 @@ export function compileRule(parts: RuleParts, resolved: ResolvedRule, index: num
     classifiers: parts.classifiers,
     answered: parts.answered,
     calibration: parts.calibration,
+    isClosed: onFailure === 'closed' && mode === 'enforce',
     rule: document.name,
     defaultFolds: defaults.folds,
     place: `${source.file}:${at.line}:${at.column}`,
@@ -59,8 +62,6 @@ export function compileRule(parts: RuleParts, resolved: ResolvedRule, index: num
   const { actions, formula } = compileActions(actionParts, resolved, seen, say)
   checkBan(resolved, actions, say)
   const leaves = leavesOf(formula)
-  const onFailure: OnFailure = resolved.onFailure ?? parts.policy.onFailure
-  const mode: Mode = resolved.mode ?? parts.policy.mode
   return {
     name: document.name,
     index,

@@ -36,6 +36,8 @@ export type TriggerParts = {
   /** Whom a model answers for here; undefined: everybody. */
   readonly answered: ReadonlySet<string> | undefined
   readonly calibration: Calibration | undefined
+  /** The rule is enforced with `on_failure: closed`. */
+  readonly isClosed: boolean
   readonly rule: string
   readonly defaultFolds: 'all' | readonly Fold[] | undefined
   readonly place: string
@@ -216,14 +218,7 @@ function compileClassifier(
   path: readonly (string | number)[],
 ): Formula {
   const model = classifierName(trigger.classifier)
-  if (parts.classifiers?.has(model) === false) {
-    const hint = suggestion(trigger.classifier, parts.classifiers)
-    const message = `no classifier is called ${trigger.classifier}${hint}: this condition never holds`
-    parts.say('warning', 'never-fires', [...path, 'classifier'], message)
-  } else if (isSilent(parts, model)) {
-    const message = `no model answers for ${trigger.classifier} here (classifiers.models): this condition never holds`
-    parts.say('warning', 'never-fires', [...path, 'classifier'], message)
-  }
+  sayUnanswered(parts, trigger.classifier, model, [...path, 'classifier'])
   const { min, source } = thresholdOf(parts, trigger, model, path)
   const max = trigger.max ?? 1
   if (min > max) {
@@ -245,6 +240,25 @@ function compileClassifier(
 }
 
 /** Personal data is also found without a model. */
+/** A rule that must not let pass what was not judged cannot hold where nobody judges: it is refused. */
+function sayUnanswered(
+  parts: TriggerParts,
+  name: string,
+  model: string,
+  path: readonly (string | number)[],
+): void {
+  const isUnknown = parts.classifiers?.has(model) === false
+  if (!isUnknown && !isSilent(parts, model)) return
+  const what =
+    isUnknown && parts.classifiers !== undefined
+      ? `no classifier is called ${name}${suggestion(name, parts.classifiers)}`
+      : `no model answers for ${name} here (classifiers.models)`
+  const hence = parts.isClosed
+    ? 'on_failure: closed asks that nothing passes unjudged; load a model, or write on_failure: open'
+    : 'this condition never holds'
+  parts.say(parts.isClosed ? 'error' : 'warning', 'never-fires', path, `${what}: ${hence}`)
+}
+
 const isSilent = ({ answered }: TriggerParts, model: string): boolean =>
   model !== PII && answered?.has(model) === false
 
