@@ -167,10 +167,9 @@ function plugin(measured: TokenProgram): PluginFigures {
   }
 }
 
-type XGrammarFigures = { xgrammar_compile_ms: number | null; xgrammar_fill_us: number | null }
-/** The same phrases and vocabulary in XGrammar, where a virtual environment has it. */
-function xgrammar(): XGrammarFigures {
-  const none = { xgrammar_compile_ms: null, xgrammar_fill_us: null }
+type PeerFigures = Readonly<Record<string, number | null>>
+/** The same phrases and vocabulary in another engine of masks, where a virtual environment has it. */
+function peer(script: string, none: PeerFigures): PeerFigures {
   const root = resolve(import.meta.dirname, '../..')
   const pythons = [
     process.env['CHECKSTREAM_PYTHON'],
@@ -182,14 +181,16 @@ function xgrammar(): XGrammarFigures {
     const tokens = Array.from({ length: vocabulary.size }, (_, id) =>
       Buffer.from(tokenBytes(vocabulary, id)).toString('hex'),
     )
-    writeFileSync(join(folder, 'given.json'), JSON.stringify({ phrases, tokens }))
-    const script = join(import.meta.dirname, 'xgrammar_excludes.py')
+    const given = join(folder, 'given.json')
+    writeFileSync(given, JSON.stringify({ phrases, tokens }))
     for (const python of pythons) {
       if (python === undefined || !existsSync(python)) continue
-      const run = spawnSync(python, [script, join(folder, 'given.json')], { encoding: 'utf8' })
+      const run = spawnSync(python, [join(import.meta.dirname, script), given], {
+        encoding: 'utf8',
+      })
       const line = run.stdout.trim().split('\n').at(-1) ?? ''
-      if (run.status === 0) return JSON.parse(line) as XGrammarFigures
-      notes.push(`xgrammar: ${run.stderr.trim().split('\n').at(-1) ?? 'failed'}`)
+      if (run.status === 0) return JSON.parse(line) as PeerFigures
+      notes.push(`${script}: ${run.stderr.trim().split('\n').at(-1) ?? 'failed'}`)
     }
     return none
   } finally {
@@ -217,7 +218,12 @@ const out = {
   mismatches: mismatches(),
   ...plugin(program),
   plugin_apply_all_folds_us_p50: allPlugin.plugin_apply_us_p50,
-  ...xgrammar(),
+  ...peer('xgrammar_excludes.py', { xgrammar_compile_ms: null, xgrammar_fill_us: null }),
+  ...peer('llguidance_excludes.py', {
+    llguidance_compile_ms: null,
+    llguidance_fill_us: null,
+    llguidance_fill_again_us: null,
+  }),
   vocabulary_walk_ms: walkMs(),
   notes,
 }
