@@ -58,7 +58,10 @@ async function ask(parts: AskParts, { side, body, signal }: AskRequest): Promise
   const transform = admitted?.transform?.({ stream: true, status: 200 })
   return {
     requestId,
-    bytes: release(answer.body, () => parts.serving.forget(requestId)),
+    bytes: release(answer.body, () => {
+      transform?.close?.()
+      parts.serving.forget(requestId)
+    }),
     textOf,
     walk,
     client: transform === undefined ? UNCHANGED : chain(UNCHANGED, transform),

@@ -19,6 +19,8 @@ export interface ByteTransform {
   readonly done?: boolean
   /** Called once, before the first push: what becomes free between pushes goes to `write`. */
   connect?(write: (pieces: Pieces) => void): void
+  /** Called once when the exchange is over, also where the body has not ended. */
+  close?(): void
 }
 
 /** A transform that answers at once. */
@@ -137,6 +139,10 @@ class Chain implements ByteTransform {
 
   connect(write: (pieces: Pieces) => void): void {
     this.#second.connect?.(write)
+  }
+
+  close(): void {
+    this.#second.close?.()
   }
 
   get done(): boolean {

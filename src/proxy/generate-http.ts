@@ -122,6 +122,8 @@ async function relay(parts: ProxyParts, generation: Generation, relayed: Relay):
     if (streamed) endBroken(response, problem)
     else sendProblem(response, problem, dialect)
     return 'upstream_failed'
+  } finally {
+    rest.close?.()
   }
 }
 

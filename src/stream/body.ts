@@ -27,6 +27,7 @@ import {
   DEFAULT_LIMITS,
 } from './guard-options.ts'
 import { Channel, isJsonText } from './holdback.ts'
+import { Ledger } from './ledger.ts'
 import { createJsonText } from './json-text.ts'
 import { editJson } from '../tools/json-edit.ts'
 import { type HeldFrame, type Span, frameEdits } from './release.ts'
@@ -133,6 +134,7 @@ class BodyGuard implements OpenBody {
   readonly #view: FrameView
   readonly #channels = new Map<string, Channel>()
   readonly #choices: Choices
+  readonly #ledger: Ledger
   readonly #calls: CallBook
   readonly #cuts = new Map<number, BodyCut>()
   #spans: readonly Span[] = []
@@ -145,10 +147,11 @@ class BodyGuard implements OpenBody {
     this.#view = this.#dialect.read(json)
     this.#choices = new Choices(options.choices ?? 1)
     const limit = options.limits?.maxArgumentChars ?? DEFAULT_LIMITS.maxArgumentChars
-    this.#calls = new CallBook(options.decideCall, limit, (call, outcome) => {
-      this.#choices.noteCall(call, outcome)
-      if (outcome.kind === 'hold') this.held.push(call)
+    this.#calls = new CallBook(options.decideCall, limit, (call) => {
+      this.#ledger.noteCall(call)
+      if (call.outcome?.kind === 'hold') this.held.push(call)
     })
+    this.#ledger = new Ledger(this.#calls, options.observe)
   }
 
   settleCall(key: string, outcome: CallOutcome): void {
@@ -192,7 +195,7 @@ class BodyGuard implements OpenBody {
     }, edited)
     return {
       body: out === data ? body : new TextEncoder().encode(out),
-      decisions: this.#choices.decisions,
+      decisions: this.#ledger.decisions,
       stopped: this.#cuts.size > 0,
     }
   }
@@ -215,7 +218,6 @@ class BodyGuard implements OpenBody {
     if (isLast && !this.#choices.isStopped(choice)) {
       this.#decide(span, channel.end())
     }
-    if (field === 'arguments' && this.#choices.isStopped(choice)) this.#calls.drop(key)
     if (isLast) for (const judged of verdicts.get(key) ?? []) this.#decideLate(span, judged)
     return span
   }
@@ -238,14 +240,15 @@ class BodyGuard implements OpenBody {
   }
 
   #decideOne({ channel, piece, start }: Span, finding: Finding, from: number): void {
-    const decision = this.#options.decide([finding], channel.name, channel.textAt)
+    const decision = this.#options.decide([finding], channel.name)
     let stop: Extract<TextEffect, { kind: 'stop' }> | undefined
     for (const effect of decision.effects) {
       if (effect.kind === 'redact') channel.redact(effect.start, effect.end, effect.with)
       else if (effect.kind === 'stop') stop ??= effect
       else this.#choices.inject(channel, effect)
     }
-    this.#choices.note(channel.name, decision, false)
+    if (stop !== undefined && piece.field === 'arguments') this.#calls.drop(piece.key)
+    this.#ledger.note(channel, decision, false)
     if (stop === undefined) return
     this.#choices.stop(piece.choice)
     const at = channel.rawAt(Math.min(from, channel.decodedLength))

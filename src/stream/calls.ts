@@ -12,6 +12,8 @@ export type Call = {
   name: string
   arguments: string
   isWhole: boolean
+  /** The answer ended before the call was decided: it has not happened. */
+  isGone: boolean
   outcome: CallOutcome | undefined
   /** Rewritten arguments that went out with the call's first piece. */
   written: string | undefined
@@ -21,12 +23,12 @@ export class CallBook {
   readonly #calls = new Map<string, Call>()
   readonly #decide: StreamOptions['decideCall']
   readonly #maxChars: number
-  readonly #observe: (call: Call, outcome: CallOutcome) => void
+  readonly #observe: (call: Call) => void
 
   constructor(
     decide: StreamOptions['decideCall'],
     maxChars: number,
-    observe: (call: Call, outcome: CallOutcome) => void,
+    observe: (call: Call) => void,
   ) {
     this.#decide = decide
     this.#maxChars = maxChars
@@ -62,6 +64,7 @@ export class CallBook {
         name: '',
         arguments: '',
         isWhole: false,
+        isGone: false,
         outcome: undefined,
         written: undefined,
       }
@@ -80,24 +83,38 @@ export class CallBook {
     const message = `The arguments of ${call.name} are longer than ${this.#maxChars} characters.`
     call.outcome = { kind: 'block', message }
     call.arguments = ''
-    this.#observe(call, call.outcome)
+    this.#observe(call)
   }
 
   /** The answer ended before the call was whole: it has not happened, and is not decided. */
   drop(key: string): void {
-    this.#calls.delete(key)
+    const call = this.#calls.get(key)
+    if (call === undefined || call.isGone) return
+    call.isGone = true
+    call.outcome = undefined
+    this.#observe(call)
+  }
+
+  /** Drops what is not decided: of one choice, or of all. */
+  dropOpen(choice?: number): void {
+    // Without decisions calls go out as they come.
+    if (this.#decide === undefined) return
+    for (const call of this.#calls.values()) {
+      const isOpen = call.outcome === undefined || call.outcome.kind === 'hold'
+      if (isOpen && (choice === undefined || call.choice === choice)) this.drop(call.key)
+    }
   }
 
   complete(key: string): void {
     const call = this.#calls.get(key)
-    if (call === undefined || call.isWhole) return
+    if (call === undefined || call.isWhole || call.isGone) return
     call.isWhole = true
     if (call.outcome !== undefined) return
     const { id, name, choice } = call
     call.outcome = this.#decide?.({ key, id, name, choice, arguments: call.arguments }) ?? {
       kind: 'allow',
     }
-    this.#observe(call, call.outcome)
+    this.#observe(call)
   }
 
   completeChoice(choice: number | undefined): void {
@@ -111,7 +128,7 @@ export class CallBook {
     const call = this.#calls.get(key)
     if (call?.outcome?.kind !== 'hold') return false
     call.outcome = outcome
-    this.#observe(call, outcome)
+    this.#observe(call)
     return true
   }
 
@@ -122,7 +139,7 @@ export class CallBook {
 
   /** Every call of the choice was blocked, and there was one. */
   isAllBlocked(choice: number): boolean {
-    const calls = [...this.#calls.values()].filter((call) => call.choice === choice)
+    const calls = [...this.#calls.values()].filter((call) => call.choice === choice && !call.isGone)
     return calls.length > 0 && calls.every((call) => call.outcome?.kind === 'block')
   }
 

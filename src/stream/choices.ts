@@ -1,8 +1,5 @@
-/** What the guard remembers of each choice: whether it goes on, what is to be injected, what was decided. */
+/** What the guard remembers of each choice: whether it goes on, and what is to be injected. */
 import type { TextEffect } from '../model/decision.ts'
-import type { Call } from './calls.ts'
-import type { ChannelName } from './dialect.ts'
-import type { CallOutcome, StreamDecision, TextDecision } from './guard-options.ts'
 import type { Channel } from './holdback.ts'
 
 type Choice = {
@@ -14,12 +11,7 @@ type Choice = {
   after: string[]
 }
 
-/** Decisions kept of one response; further ones are counted only. */
-const MAX_DECISIONS = 256
-
 export class Choices {
-  readonly decisions: StreamDecision[] = []
-  lostDecisions = 0
   readonly #expected: number
   readonly #choices = new Map<number, Choice>()
   readonly #injected = new Set<string>()
@@ -87,28 +79,6 @@ export class Choices {
     if (fresh.length === 0) return undefined
     const text = fresh.join('\n\n')
     return (state.hasSaid && !/^\s/.test(text) ? '\n\n' : '') + text
-  }
-
-  note(name: ChannelName, decision: TextDecision, isLate: boolean): void {
-    if (decision.effects.length === 0 && decision.firings.length === 0) return
-    this.#add({
-      channel: name.key,
-      choice: name.choice,
-      effects: decision.effects.map((effect) => effect.kind),
-      firings: decision.firings,
-      isLate,
-    })
-  }
-
-  noteCall({ key, choice }: Call, outcome: CallOutcome): void {
-    if (outcome.kind === 'allow' || outcome.kind === 'hold') return
-    const firings = outcome.firings ?? []
-    this.#add({ channel: key, choice, effects: [outcome.kind], firings, isLate: false })
-  }
-
-  #add(decision: StreamDecision): void {
-    if (this.decisions.length < MAX_DECISIONS) this.decisions.push(decision)
-    else this.lostDecisions++
   }
 
   #choice(index: number): Choice {

@@ -32,6 +32,12 @@ export type PiiMatch = {
 export type TextDecision = {
   readonly effects: readonly TextEffect[]
   readonly firings: readonly RuleFiring[]
+  /**
+   * Of tool calls: what the findings would fire by themselves, also where the rule was told of before.
+   */
+  readonly alone?: readonly RuleFiring[]
+  /** Time that the decision took, in microseconds. */
+  readonly tookUs?: number
 }
 
 export type CallText = {
@@ -94,11 +100,12 @@ export type StreamOptions = {
   readonly scan?: (channel: ChannelName) => TextScan<PhraseMatch> | undefined
   readonly pii?: (channel: ChannelName) => TextScan<PiiMatch> | undefined
   /** Called in the order of the text, with new findings of one channel. Must not throw. */
-  readonly decide: (
-    findings: readonly Finding[],
-    channel: ChannelName,
-    textAt: TextAt,
-  ) => TextDecision
+  readonly decide: (findings: readonly Finding[], channel: ChannelName) => TextDecision
+  /**
+   * Told of firings as they came to be, which of a tool call's text is after the call. Must not throw.
+   * `textAt` is of the text that their spans are of.
+   */
+  readonly observe?: (decision: TextDecision, textAt: TextAt) => void
   /** Present: every call is held until it is whole and decided. */
   readonly decideCall?: (call: CallText) => CallOutcome
   readonly judge?: Judge

@@ -29,6 +29,7 @@ import {
 } from './guard-options.ts'
 import { inOrder, startOf, unseenEchoes } from './findings.ts'
 import { Channel } from './holdback.ts'
+import { Ledger } from './ledger.ts'
 import { Outbox } from './outbox.ts'
 import type { HeldFrame, Span } from './release.ts'
 import { type SseFrame, type SseParser, createSseParser, writeComment, writeFrame } from './sse.ts'
@@ -47,6 +48,8 @@ export type StreamGuard = {
   end(): Uint8Array[]
   settle(settlement: Settlement): Uint8Array[]
   settleCall(key: string, outcome: CallOutcome): Uint8Array[]
+  /** Nobody reads any longer: nothing of what waits will happen. */
+  close(): void
   /** Nothing more will come: abort the upstream. */
   readonly stopped: boolean
   /** Everything was released after `end`, or the response was stopped. */
@@ -83,6 +86,7 @@ class Guard implements StreamGuard {
   readonly #dialect: Dialect
   readonly #calls: CallBook
   readonly #choices: Choices
+  readonly #ledger: Ledger
   readonly #channels = new Map<string, Channel>()
   readonly #outbox: Outbox
   #templates: readonly Template[] = []
@@ -102,9 +106,10 @@ class Guard implements StreamGuard {
     this.#parser = createSseParser(this.#limits.maxFrameBytes)
     this.#dialect = createDialect(options.dialect)
     this.#choices = new Choices(options.choices ?? 1)
-    this.#calls = new CallBook(options.decideCall, this.#limits.maxArgumentChars, (call, outcome) =>
-      this.#choices.noteCall(call, outcome),
+    this.#calls = new CallBook(options.decideCall, this.#limits.maxArgumentChars, (call) =>
+      this.#ledger.noteCall(call),
     )
+    this.#ledger = new Ledger(this.#calls, options.observe)
     this.#outbox = new Outbox({
       options,
       dialect: this.#dialect,
@@ -129,11 +134,11 @@ class Guard implements StreamGuard {
   }
 
   get decisions(): readonly StreamDecision[] {
-    return this.#choices.decisions
+    return this.#ledger.decisions
   }
 
   get lostDecisions(): number {
-    return this.#choices.lostDecisions
+    return this.#ledger.lostDecisions
   }
 
   push(chunk: Uint8Array): Uint8Array[] {
@@ -191,6 +196,13 @@ class Guard implements StreamGuard {
     if (this.stopped || !this.#calls.settle(key, outcome)) return []
     this.#flush()
     return this.#take()
+  }
+
+  close(): void {
+    if (this.finished) return
+    this.#calls.dropOpen()
+    this.stopped = true
+    this.#clear()
   }
 
   #accept(frame: SseFrame): void {
@@ -345,7 +357,7 @@ class Guard implements StreamGuard {
   }
 
   #decideOne(channel: Channel, finding: Finding, start: number): void {
-    const decision = this.#options.decide([finding], channel.name, channel.textAt)
+    const decision = this.#options.decide([finding], channel.name)
     let isLate = false
     let stop: Extract<TextEffect, { kind: 'stop' }> | undefined
     for (const effect of decision.effects) {
@@ -359,7 +371,7 @@ class Guard implements StreamGuard {
       if (at < channel.released) isLate = true
       this.#stop(channel, Math.max(at, channel.released), stop.message)
     }
-    this.#choices.note(channel.name, decision, isLate)
+    this.#ledger.note(channel, decision, isLate)
   }
 
   #stop(channel: Channel, at: number, message: string): void {
@@ -367,6 +379,7 @@ class Guard implements StreamGuard {
     this.#choices.stop(choice)
     channel.cutAt = at
     this.#outbox.cut(channel, at, message)
+    this.#calls.dropOpen(choice)
     // Nothing more comes for the choice, so nothing in it is open; what is unjudged is judged now.
     for (const one of this.#channels.values()) {
       if (one.name.choice !== choice) continue
@@ -386,7 +399,10 @@ class Guard implements StreamGuard {
     const counted = { promptTokens: 0, completionTokens: this.#tokens }
     const usage = this.#options.usage?.() ?? this.#usage
     const isAsked = this.#options.includeUsage === true || usage !== undefined
-    if (isLast) this.#comment()
+    if (isLast) {
+      this.#calls.dropOpen()
+      this.#comment()
+    }
     this.#write(
       this.#dialect.stop({ choice, text, isLast, usage: isAsked ? (usage ?? counted) : undefined }),
     )
@@ -397,6 +413,7 @@ class Guard implements StreamGuard {
 
   #fail(message: string): void {
     // What waits is not cleared, so it goes nowhere.
+    this.#calls.dropOpen()
     this.#comment()
     this.#write(this.#dialect.error(message))
     this.stopped = true

@@ -19,6 +19,8 @@ export type GuardTransform = {
   end(): Pieces | Promise<Pieces>
   readonly done: boolean
   connect(write: (pieces: Pieces) => void): void
+  /** The exchange is over, whether or not the answer is. */
+  close(): void
   readonly decisions: readonly StreamDecision[]
 }
 
@@ -77,6 +79,10 @@ class StreamTransform implements GuardTransform {
 
   connect(write: (pieces: Pieces) => void): void {
     this.#write = write
+  }
+
+  close(): void {
+    this.#guard.close()
   }
 
   get decisions(): readonly StreamDecision[] {
@@ -163,6 +169,10 @@ class BodyTransform implements GuardTransform {
 
   connect(): void {
     // Nothing becomes free before the end.
+  }
+
+  close(): void {
+    // Nothing is read before the end.
   }
 }
 

@@ -79,6 +79,15 @@ function rewriteMembers(text: string, at: number, node: Node): Rewritten {
   return { value: text[at] + kept.join(',') + tail + close, end: pos + 1 }
 }
 
+export function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false // the caller says what that means
+  }
+}
+
 /** A key that an object in the text has twice: parsers disagree on which one counts. */
 export function duplicateKey(text: string): string | undefined {
   const stack: (Set<string> | undefined)[] = []
@@ -103,7 +112,7 @@ export function duplicateKey(text: string): string | undefined {
   return undefined
 }
 
-function skipSpace(text: string, at: number): number {
+export function skipSpace(text: string, at: number): number {
   let pos = at
   for (; pos < text.length; pos++) {
     const code = text.charCodeAt(pos)
@@ -112,7 +121,7 @@ function skipSpace(text: string, at: number): number {
   return pos
 }
 
-function skipString(text: string, at: number): number {
+export function skipString(text: string, at: number): number {
   for (let pos = at + 1; pos < text.length; pos++) {
     const code = text.charCodeAt(pos)
     if (code === 92) pos++
@@ -121,7 +130,7 @@ function skipString(text: string, at: number): number {
   return text.length
 }
 
-function skipValue(text: string, at: number): number {
+export function skipValue(text: string, at: number): number {
   let depth = 0
   for (let pos = at; pos < text.length;) {
     const char = text[pos]

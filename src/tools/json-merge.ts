@@ -3,11 +3,11 @@
  * spans out of strings (and, in numbers, digits). Where the rewrite changed a value, that value stands,
  * and so does one that policy had the engine say.
  */
-import { type JsonEdit, type Path, editJson } from './json-edit.ts'
+import { type JsonEdit, type Path, duplicateKey, editJson, isJson } from './json-edit.ts'
 
 /**
- * All three are valid JSON; `rewritten` and `redacted` were made from `original`. `chosen`: values that
- * are policy's own.
+ * `rewritten` and `redacted` were made from `original`, and are valid JSON where it is; what is none (a
+ * call that was cut off) is redacted as a text. `chosen`: values that are policy's own.
  */
 export function withRedactions(
   original: string,
@@ -16,13 +16,17 @@ export function withRedactions(
   chosen: readonly string[] = [],
 ): string {
   if (redacted === original) return rewritten
+  if (!isJson(original)) return redacted
   const edits: JsonEdit[] = []
   merge(
     [original, rewritten, redacted].map((text): unknown => JSON.parse(text)),
     [],
     { edits, chosen },
   )
-  return edits.length === 0 ? rewritten : editJson(rewritten, edits)
+  // Of a key that stands twice only the last one was compared; the others go.
+  const isTwice = duplicateKey(rewritten) !== undefined
+  const text = isTwice ? JSON.stringify(JSON.parse(rewritten)) : rewritten
+  return edits.length === 0 ? text : editJson(text, edits)
 }
 
 type Merge = { readonly edits: JsonEdit[]; readonly chosen: readonly string[] }
@@ -55,8 +59,10 @@ function mergeMembers(
     if (name === key) return merge([was[key], now[key], clean[name]], [...path, key], into)
     into.edits.push({ path: [...path, key], value: undefined })
     // What was rewritten under a key that is redacted stays rewritten.
-    const kept = isSame(was[key], now[key]) ? clean[name] : now[key]
-    into.edits.push({ path: [...path, name], value: JSON.stringify(kept) })
+    const under: Merge = { edits: [], chosen: into.chosen }
+    merge([was[key], now[key], clean[name]], [], under)
+    const value = editJson(JSON.stringify(now[key]), under.edits)
+    into.edits.push({ path: [...path, name], value })
   })
 }
 

@@ -7,99 +7,8 @@ import { createSseParser } from '../../src/stream/sse.ts'
 import { createStreamGuard } from '../../src/stream/stream-guard.ts'
 import { editJson } from '../../src/tools/json-edit.ts'
 import { naiveScan } from './naive-scan.ts'
+import { CALL_BODIES, CALL_STREAMS, type Call } from './call-streams.ts'
 import { through } from './streams.ts'
-
-type Call = { readonly name: string; readonly arguments: string }
-
-const frame = (data: unknown): string =>
-  `data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`
-const chunk = (delta: unknown, reason: string | null = null): string =>
-  frame({
-    id: 'c',
-    object: 'chat.completion.chunk',
-    choices: [{ index: 0, delta, finish_reason: reason }],
-  })
-
-/** As vLLM streams calls: id, type and name first, then pieces of arguments, then the reason. */
-function chatStream(calls: readonly Call[]): string {
-  const parts = calls.flatMap((call, index) => [
-    chunk({
-      tool_calls: [{ index, id: `call_${index}`, type: 'function', function: { name: call.name } }],
-    }),
-    ...(call.arguments.match(/[^]{1,4}/g) ?? []).map((part) =>
-      chunk({ tool_calls: [{ index, function: { arguments: part } }] }),
-    ),
-  ])
-  return [
-    chunk({ role: 'assistant', content: '' }),
-    ...parts,
-    chunk({}, 'tool_calls'),
-    frame('[DONE]'),
-  ].join('')
-}
-
-function anthropicStream(calls: readonly Call[]): string {
-  const event = (type: string, body: object): string =>
-    `event: ${type}\n${frame({ type, ...body })}`
-  const parts = calls.flatMap((call, index) => [
-    event('content_block_start', {
-      index,
-      content_block: { type: 'tool_use', id: `toolu_${index}`, name: call.name, input: {} },
-    }),
-    ...(call.arguments.match(/[^]{1,4}/g) ?? []).map((part) =>
-      event('content_block_delta', {
-        index,
-        delta: { type: 'input_json_delta', partial_json: part },
-      }),
-    ),
-    event('content_block_stop', { index }),
-  ])
-  return [
-    event('message_start', {
-      message: { id: 'm', type: 'message', role: 'assistant', content: [], usage: {} },
-    }),
-    ...parts,
-    event('message_delta', { delta: { stop_reason: 'tool_use' }, usage: { output_tokens: 5 } }),
-    event('message_stop', {}),
-  ].join('')
-}
-
-function responsesStream(calls: readonly Call[]): string {
-  let sequence = 0
-  const event = (type: string, body: object): string =>
-    `event: ${type}\n${frame({ type, ...body, sequence_number: sequence++ })}`
-  const item = (call: Call, i: number, args: string): object => ({
-    type: 'function_call',
-    id: `fc_${i}`,
-    call_id: `call_${i}`,
-    name: call.name,
-    arguments: args,
-  })
-  const parts = calls.flatMap((call, i) => [
-    event('response.output_item.added', { output_index: i, item: item(call, i, '') }),
-    ...(call.arguments.match(/[^]{1,4}/g) ?? []).map((delta) =>
-      event('response.function_call_arguments.delta', {
-        output_index: i,
-        item_id: `fc_${i}`,
-        delta,
-      }),
-    ),
-    event('response.function_call_arguments.done', {
-      output_index: i,
-      item_id: `fc_${i}`,
-      arguments: call.arguments,
-    }),
-    event('response.output_item.done', { output_index: i, item: item(call, i, call.arguments) }),
-  ])
-  const output = calls.map((call, i) => item(call, i, call.arguments))
-  return [
-    event('response.created', { response: { id: 'r', object: 'response', output: [] } }),
-    ...parts,
-    event('response.completed', {
-      response: { id: 'r', object: 'response', status: 'completed', output },
-    }),
-  ].join('')
-}
 
 /** The calls that a client would make, and what it reads as text. */
 function clientView(bytes: Uint8Array): { calls: Call[]; text: string; reason: unknown } {
@@ -167,9 +76,9 @@ const fix: Call = { name: 'fix', arguments: '{"to": "x@evil"}' }
 const fixed: Call = { name: 'fix', arguments: '{"to":"safe","_checkstream_modified":true}' }
 
 const STREAMS = [
-  ['openai-chat', chatStream, 'content_filter', 'tool_calls'],
-  ['anthropic-messages', anthropicStream, 'refusal', 'tool_use'],
-  ['openai-responses', responsesStream, 'completed', 'completed'],
+  ['openai-chat', CALL_STREAMS['openai-chat'], 'content_filter', 'tool_calls'],
+  ['anthropic-messages', CALL_STREAMS['anthropic-messages'], 'refusal', 'tool_use'],
+  ['openai-responses', CALL_STREAMS['openai-responses'], 'completed', 'completed'],
 ] as const
 
 describe.each(STREAMS)('%s', (dialect, write, filtered, normal) => {
@@ -277,20 +186,7 @@ function redacting(dialect: StreamOptions['dialect']): StreamOptions {
 }
 
 describe('guardBody', () => {
-  const chatBody = (calls: readonly Call[]): string =>
-    JSON.stringify({
-      choices: [
-        {
-          index: 0,
-          finish_reason: 'tool_calls',
-          message: {
-            role: 'assistant',
-            content: null,
-            tool_calls: calls.map((call, i) => ({ id: `c${i}`, type: 'function', function: call })),
-          },
-        },
-      ],
-    })
+  const chatBody = CALL_BODIES['openai-chat']
 
   it('allows, rewrites and blocks calls as the stream does', () => {
     const run = (calls: readonly Call[]): unknown =>

@@ -22,4 +22,24 @@ describe('withRedactions', () => {
   it('gives the rewrite alone when nothing is redacted', () => {
     expect(withRedactions(original, marked, original)).toBe(marked)
   })
+
+  it('leaves a chosen value under a key that is redacted', () => {
+    const was = '{"secret": {"to": "desk", "cc": "x"}, "n": 1}'
+    const clean = '{"*": {"to": "*", "cc": "*"}, "n": 1}'
+    expect(JSON.parse(withRedactions(was, was, clean, ['desk']))).toEqual({
+      '*': { to: 'desk', cc: '*' },
+      n: 1,
+    })
+  })
+
+  it('lets no value of a key through that stands twice', () => {
+    const was = '{"note":"secret","to":"evil","note":"ok"}'
+    const safe = '{"note":"secret","to":"safe","note":"ok"}'
+    const clean = '{"note":"*","to":"evil","note":"ok"}'
+    expect(withRedactions(was, safe, clean)).toBe('{"note":"ok","to":"safe"}')
+  })
+
+  it('redacts as a text what was cut off', () => {
+    expect(withRedactions('{"to": "desk', '{"to": "desk', '{"to": "*', ['desk'])).toBe('{"to": "*')
+  })
 })

@@ -5,7 +5,6 @@
 import { createTextScanner } from '../../automata/scan.ts'
 import type { TextScanner } from '../../automata/scan.ts'
 import type { TextEffect } from '../../model/decision.ts'
-import type { TextAt } from '../../model/event.ts'
 import type { Finding } from '../../model/finding.ts'
 import { createPiiScanner } from '../../pii/scanner.ts'
 import { ChannelDecider, Told } from '../../policy/decide/channel.ts'
@@ -118,14 +117,15 @@ function toOptions(parts: AnswerGuardParts): StreamOptions {
     dialect,
     scan: () => new AnswerScan(policy, parts.notices.length > 0),
     ...(compiled.needs.pii ? { pii: () => createPiiScanner() } : {}),
-    decide: (findings, channel, textAt) => {
+    decide: (findings, channel) => {
       let known = deciders.get(channel.key)
       if (known === undefined) {
         known = createDecider(parts, channel)
         deciders.set(channel.key, known)
       }
-      return known(findings, textAt)
+      return known(findings)
     },
+    observe: ({ firings, tookUs = 0 }, textAt) => parts.observe(firings, { tookUs, textAt }),
     ...(compiled.needs.tool ? { decideCall: calls.decide } : {}),
     holdbackTokens: parts.holdbackTokens,
     choices: typeof body['n'] === 'number' ? body['n'] : 1,
@@ -144,10 +144,10 @@ const TURN = 'checkstream:turn'
 const SITE = 'banned_tokens['
 const REMOVED = '[removed]'
 
-type Decider = (findings: readonly Finding[], textAt: TextAt) => TextDecision
+type Decider = (findings: readonly Finding[]) => TextDecision
 
 function createDecider(
-  { policy, context, notices, observe }: AnswerGuardParts,
+  { policy, context, notices }: AnswerGuardParts,
   channel: ChannelName,
 ): Decider {
   const { compiled } = policy
@@ -161,7 +161,7 @@ function createDecider(
   const midstream = new ChannelDecider(compiled, () => at('midstream'))
   const egress = new ChannelDecider(compiled, () => at('egress'))
   const told = new Told()
-  return (findings, textAt) => {
+  return (findings) => {
     const took = stopwatch()
     for (const finding of findings) if ('end' in finding) length = Math.max(length, finding.end)
     const asked = findings.filter((finding) => !isOurs(finding))
@@ -177,8 +177,11 @@ function createDecider(
       ...findings.flatMap(removeOurs),
     ].filter((effect) => effect.kind !== 'inject' || isSpoken)
     const firings = told.firings([...first.firings, ...last.firings])
-    if (firings.length > 0) observe(firings, { tookUs: took(), textAt })
-    return { effects: told.effects(effects), firings }
+    const made = { effects: told.effects(effects), firings }
+    if (channel.field !== 'arguments') return { ...made, tookUs: took() }
+    const phases = [at('midstream'), at('egress')]
+    const alone = phases.flatMap((phase) => decide(compiled, asked, phase).firings)
+    return { ...made, alone, tookUs: took() }
   }
 }
 
