@@ -156,10 +156,10 @@ function showTheme() {
   byId('theme').textContent = isDark ? 'Light' : 'Dark'
 }
 
-byId('prompt').oninput = showChoice
-byId('run').onclick = () => void run()
-byId('stop').onclick = () => running?.abort()
-byId('theme').onclick = toggleTheme
+byId('prompt').addEventListener('input', showChoice)
+byId('run').addEventListener('click', () => void run())
+byId('stop').addEventListener('click', () => running?.abort())
+byId('theme').addEventListener('click', toggleTheme)
 addEventListener('keydown', (event) => {
   if (event.key === 'Escape') running?.abort()
   if (!(event.ctrlKey || event.metaKey) || event.key !== 'Enter') return

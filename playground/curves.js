@@ -1,5 +1,5 @@
 /** Live curves of the guarded request: risk, temperature in force, added time per step. */
-import uPlot from '/playground/vendor/uPlot.esm.js'
+import uPlot from './vendor/uPlot.esm.js'
 import { byId } from './dom.js'
 
 const MAX_POINTS = 2000

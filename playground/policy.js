@@ -85,17 +85,17 @@ export function goToRule(name) {
   editor.scrollIntoView({ block: 'nearest' })
 }
 
-byId('apply').onclick = apply
-byId('revert').onclick = () => {
+byId('apply').addEventListener('click', apply)
+byId('revert').addEventListener('click', () => {
   editor.value = shown.text
   numberLines([])
   list.replaceChildren()
   status.textContent = ''
-}
-editor.oninput = () => numberLines([])
-editor.onscroll = () => {
+})
+editor.addEventListener('input', () => numberLines([]))
+editor.addEventListener('scroll', () => {
   gutter.scrollTop = editor.scrollTop
-}
+})
 editor.addEventListener('keydown', (event) => {
   if (!(event.ctrlKey || event.metaKey) || event.key !== 'Enter') return
   event.preventDefault()
