@@ -12,6 +12,7 @@ import type { LinearPattern } from './compile/linear.ts'
 import type { ActionDocument } from './schema/schema-actions.ts'
 import type { ContextLeaf, ContextTrigger, ToolTrigger } from './schema/schema-triggers.ts'
 import type { ToolPolicy } from '../tools/tool-policy.ts'
+import type { ModelBar } from './bars.ts'
 
 /** Of rules that name none, and of what acts beside rules. */
 export const DEFAULT_PRIORITY = 50
@@ -47,10 +48,13 @@ export type Leaf =
       readonly kind: 'verdict'
       readonly model: string
       readonly label: string | undefined
+      /** Of a model that has none in `bars`: no lower than any there. */
       readonly min: number
+      /** Each once; of a threshold that is written none. */
+      readonly bars: readonly ModelBar[]
       readonly max: number
       readonly source: string
-      /** The false positive rate that was asked for; `min` is what it came to. */
+      /** The false positive rate that was asked for; `min` and `bars` are what it came to. */
       readonly rate?: number | undefined
     }
   | { readonly kind: 'pii'; readonly types: ReadonlySet<string> | undefined; readonly min: number }
@@ -124,7 +128,7 @@ export type CompiledRule = {
 /** From a finding to the leaves that it satisfies, and from a leaf to its rules. */
 export type PolicyIndex = {
   readonly byBan: ReadonlyMap<string, readonly number[]>
-  /** Of each model: verdict leaves by rising `min`. */
+  /** Of each model: verdict leaves by rising lowest bar. */
   readonly byModel: ReadonlyMap<string, readonly number[]>
   readonly pii: readonly number[]
   readonly tool: readonly number[]

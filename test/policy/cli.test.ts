@@ -6,6 +6,7 @@ import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runCli } from '../../src/cli/commands.ts'
 import { runPolicy } from '../../src/policy/command/cli.ts'
+import { calibrated } from './findings.ts'
 
 const GOOD = `name: p
 rules:
@@ -248,13 +249,13 @@ rules:
     const a = write('a.yaml', of(0.01))
     const b = write('b.yaml', of(0.001))
     const folders: (string | undefined)[] = []
-    const points = [
-      { rate: 0.01, threshold: 0.6 },
-      { rate: 0.001, threshold: 0.9 },
-    ]
+    const head = calibrated('m', 'risk', [
+      [0.01, 0.6],
+      [0.001, 0.9],
+    ])
     const read = (from: string | undefined) => {
       folders.push(from)
-      return Promise.resolve({ risk: [{ model: 'm', label: 'risk', points }] })
+      return Promise.resolve({ risk: [head] })
     }
     expect(
       await runPolicy(['diff', a, b, '--json', '--models', 'here'], { calibration: read }),

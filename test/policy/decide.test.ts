@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Finding } from '../../src/model/finding.ts'
 import { decide } from '../../src/policy/decide/decide.ts'
-import { context, data, match, policyOf, verdict } from './findings.ts'
+import { calibrated, context, data, match, policyOf, verdict } from './findings.ts'
 import { SAMPLING } from '../step/fakes.ts'
 
 const rule = (body: string): string =>
@@ -234,5 +234,55 @@ rules:
     const decision = decide(policy, [match(policy, 'x')], context)
     expect(decision.stop?.message).toBe('early')
     expect(decision.firings.map((f) => f.rule)).toEqual(['early'])
+  })
+})
+
+describe('a classifier that several models answer for', () => {
+  const by = (rate: number, name: string, more = ''): string =>
+    `  - {name: ${name}, phase: step, continue: true, trigger: {type: classifier, classifier: risk, false_positive_rate: ${rate}}, actions: [{type: adapt, temperature: 0.5${more}}]}\n`
+  const calibration = {
+    risk: [
+      calibrated(
+        'stream',
+        'risk',
+        [
+          [0.01, 0.3],
+          [0.001, 0.8],
+        ],
+        true,
+      ),
+      calibrated('encoder', 'risk', [
+        [0.01, 0.1],
+        [0.001, 0.9],
+      ]),
+    ],
+  }
+  const policy = policyOf(`name: p\nrules:\n${by(0.001, 'strict')}${by(0.01, 'wide')}`, {
+    calibration,
+  })
+
+  it.each([
+    ['stream', 0.29, []],
+    ['stream', 0.3, ['wide']],
+    ['stream', 0.79, ['wide']],
+    ['stream', 0.8, ['strict', 'wide']],
+    ['encoder', 0.09, []],
+    ['encoder', 0.1, ['wide']],
+    ['encoder', 0.89, ['wide']],
+    ['encoder', 0.9, ['strict', 'wide']],
+    // One that no calibration is of: the highest of theirs.
+    ['unknown', 0.29, []],
+    ['unknown', 0.3, ['wide']],
+    ['unknown', 0.89, ['wide']],
+    ['unknown', 0.9, ['strict', 'wide']],
+  ])('holds %s at %f to its own threshold', (model, score, fired) => {
+    const { firings } = decide(policy, [verdict('risk', score, 10, model)], context)
+    expect(firings.map(({ rule: name }) => name)).toEqual(fired)
+  })
+
+  it('enters levels at the threshold of the model that scores tokens', () => {
+    const rules = by(0.01, 'level', ', dwell_tokens: 1')
+    const { rules: compiled } = policyOf(`name: p\nrules:\n${rules}`, { calibration })
+    expect(compiled[0]?.actions[0]?.plan?.levels).toMatchObject([{ enter: 0.3 }])
   })
 })

@@ -5,7 +5,7 @@ import { diffPolicies } from '../../src/policy/diff/diff.ts'
 import type { Change, Direction } from '../../src/policy/diff/diff.ts'
 import { loadPolicies, readPolicyFiles } from '../../src/policy/files/file.ts'
 import { buildLibrary, requireLibrary, requirePolicy } from '../../src/policy/files/library.ts'
-import { NOW, policyOf } from './findings.ts'
+import { calibrated, NOW, policyOf } from './findings.ts'
 
 const POLICIES = resolve(import.meta.dirname, '../../policies')
 const files = readPolicyFiles(POLICIES)
@@ -14,14 +14,10 @@ const policies = [...library.policies.values()]
 
 const CALIBRATION = {
   prompt_injection: [
-    {
-      model: 'encoder',
-      label: 'prompt_injection',
-      points: [
-        { rate: 0.001, threshold: 0.95 },
-        { rate: 0.01, threshold: 0.8 },
-      ],
-    },
+    calibrated('encoder', 'prompt_injection', [
+      [0.001, 0.95],
+      [0.01, 0.8],
+    ]),
   ],
 }
 
@@ -321,6 +317,30 @@ describe('the diff of two conditions', () => {
       asking(`{type: classifier, classifier: risk, false_positive_rate: ${rate}}`)
     expect(diff(of(0.01), of(0.001))).toEqual([
       'looser threshold r: risk ≥ 1 (false positive rate 0.01, uncalibrated) → ≥ 1 (false positive rate 0.001, uncalibrated)',
+    ])
+  })
+
+  it('shows the threshold of each model that answers, and orders them all', () => {
+    const of = (stream: number, encoder: number): CompiledPolicy =>
+      policyOf(asking('{type: classifier, classifier: risk, false_positive_rate: 0.01}'), {
+        calibration: {
+          risk: [
+            calibrated('stream', 'risk', [[0.01, stream]]),
+            calibrated('encoder', 'risk', [[0.01, encoder]]),
+          ],
+        },
+      })
+    const told = (a: CompiledPolicy, b: CompiledPolicy): string[] => lines(diffPolicies(a, b))
+    const rated = '(false positive rate 0.01, calibration of stream, encoder)'
+    expect(told(of(0.5, 0.9), of(0.5, 0.9))).toEqual([])
+    expect(told(of(0.5, 0.9), of(0.4, 0.9))).toEqual([
+      `!stricter threshold r: risk ≥ 0.5 stream, 0.9 encoder ${rated} → ≥ 0.4 stream, 0.9 encoder ${rated}`,
+    ])
+    expect(told(of(0.5, 0.9), of(0.9, 0.9))).toEqual([
+      `looser threshold r: risk ≥ 0.5 stream, 0.9 encoder ${rated} → ≥ 0.9 ${rated}`,
+    ])
+    expect(told(of(0.5, 0.9), of(0.6, 0.8))).toEqual([
+      `!unknown threshold r: risk ≥ 0.5 stream, 0.9 encoder ${rated} → ≥ 0.6 stream, 0.8 encoder ${rated}`,
     ])
   })
 })

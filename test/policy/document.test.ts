@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import type { Calibration } from '../../src/policy/compile/calibrated.ts'
 import { ACTIONS } from '../../src/policy/read/alternatives.ts'
 import { ACTION_TYPES } from '../../src/policy/schema/schema-actions.ts'
-import { data, policyOf, problemsOf } from './findings.ts'
+import { calibrated, data, policyOf, problemsOf } from './findings.ts'
 
 const rule = (body: string): string =>
   `name: p\nrules:\n  - name: r\n${body.replace(/^/gm, '    ')}`
@@ -202,7 +203,7 @@ rules:
       'test.yaml:6:45 warning: rule c: a model finds name, and none is loaded here (pii_detector in classifiers.models)',
     ])
     const all = ['toxicity_detector', 'risk', 'pii_detector']
-    const head = { model: 'm', label: 'risk', points: [{ rate: 0.01, threshold: 0.9 }] }
+    const head = calibrated('m', 'risk', [[0.01, 0.9]])
     expect(problemsOf(yaml, { answered: all, calibration: { risk: [head] } })).toEqual([])
   })
 })
@@ -287,16 +288,22 @@ describe('false_positive_rate', () => {
     const yaml = rule(
       'trigger: {type: classifier, classifier: risk, false_positive_rate: 0.001}\nactions: [{type: stop}]',
     )
-    const head = (model: string, ...points: [number, number][]) => ({
-      model,
-      label: 'risk',
-      points: points.map(([rate, threshold]) => ({ rate, threshold })),
-    })
+    const head = (model: string, ...points: [number, number][]) => calibrated(model, 'risk', points)
     const fast = head('stream', [0.02, 0.6], [0.001, 0.83], [0.0001, 0.99])
     const policy = policyOf(yaml, { calibration: { risk: [fast] } })
     expect(policy.leaves[0]).toMatchObject({ min: 0.83, source: 'calibration of stream' })
     const both = { risk: [fast, head('encoder', [0.0005, 0.9])] }
-    expect(policyOf(yaml, { calibration: both }).leaves[0]).toMatchObject({ min: 0.9 })
+    expect(policyOf(yaml, { calibration: both }).leaves[0]).toMatchObject({
+      min: 0.9,
+      bars: [
+        { model: 'stream', min: 0.83 },
+        { model: 'encoder', min: 0.9 },
+      ],
+      source: 'calibration of stream, encoder',
+    })
+    const digestOf = (calibration: Calibration): string => policyOf(yaml, { calibration }).digest
+    const other = { risk: [head('stream', [0.001, 0.82]), head('encoder', [0.0005, 0.9])] }
+    expect(digestOf(both)).not.toBe(digestOf(other))
     const coarse = { risk: [fast, head('encoder', [0.01, 0.9])] }
     expect(problemsOf(yaml, { calibration: coarse })[0]).toMatch(
       /:4:\d+ error: rule r: no calibration of risk holds a rate of 0\.001; the lowest is 0\.01 \(stream, encoder\): ask for that rate/,
@@ -308,8 +315,46 @@ describe('false_positive_rate', () => {
     expect(problemsOf(stated, { calibration: coarse })[0]).toMatch(
       /warning: .* the lowest is 0\.01 .*: the threshold of 0\.7 is taken/,
     )
-    expect(policyOf(stated, { calibration: coarse }).leaves[0]).toMatchObject({ min: 0.7 })
+    expect(policyOf(stated, { calibration: coarse }).leaves[0]).toMatchObject({
+      min: 0.7,
+      bars: [],
+    })
     expect(problemsOf(stated)).toEqual([])
     expect(problemsOf(yaml)[0]).toMatch(/no calibration of risk/)
+  })
+
+  it('holds a model to the highest of its labels where all of them are asked for', () => {
+    const yaml = rule(
+      'trigger: {type: classifier, classifier: ours, false_positive_rate: 0.01}\nactions: [{type: stop}]',
+    )
+    const ours = [calibrated('m', 'a', [[0.01, 0.4]]), calibrated('m', 'b', [[0.01, 0.6]])]
+    const leaf = (text: string) => policyOf(text, { calibration: { ours } }).leaves[0]
+    expect(leaf(yaml)).toMatchObject({ bars: [{ model: 'm', min: 0.6 }] })
+    expect(leaf(yaml.replace('ours,', 'ours, label: a,'))).toMatchObject({ bars: [{ min: 0.4 }] })
+  })
+
+  it('finds a rule behind another one only where no model is held to less there', () => {
+    const [early, late] = [0.01, 0.001].map(
+      (rate) =>
+        `trigger: {type: classifier, classifier: risk, false_positive_rate: ${rate}}, actions: [{type: stop}]`,
+    )
+    const yaml = `name: p\nrules: [{name: a, continue: false, ${early}}, {name: b, ${late}}]`
+    const told = (low: number) =>
+      problemsOf(yaml, {
+        calibration: {
+          risk: [
+            calibrated('stream', 'risk', [
+              [0.01, 0.5],
+              [0.001, low],
+            ]),
+            calibrated('encoder', 'risk', [
+              [0.01, 0.8],
+              [0.001, 0.9],
+            ]),
+          ],
+        },
+      })
+    expect(told(0.6)).toEqual([expect.stringContaining('rule b: never has an effect, because a')])
+    expect(told(0.4)).toEqual([])
   })
 })

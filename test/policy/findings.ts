@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Finding, Phase } from '../../src/model/finding.ts'
+import type { Calibration } from '../../src/policy/compile/calibrated.ts'
 import { compilePolicy } from '../../src/policy/compile/compile.ts'
 import type { CompileOptions } from '../../src/policy/compile/compile.ts'
 import type { CompiledPolicy, DecideContext } from '../../src/policy/compiled.ts'
@@ -49,10 +50,29 @@ export function problemsOf(yaml: string, options: Partial<CompileOptions> = {}):
   return [...problems, ...compiled].map(showProblem)
 }
 
-export const verdict = (model: string, probability: number, position = 10): Finding => ({
+export const verdict = (
+  model: string,
+  probability: number,
+  position = 10,
+  digest = 'd',
+): Finding => ({
   kind: 'verdict',
-  verdict: { model, label: model, probability, span: [0, 8], digest: 'd' },
+  verdict: { model, label: model, probability, span: [0, 8], digest },
   position,
+})
+
+/** What a calibration knows of one model: `[rate, threshold]` pairs; the digest is its name. */
+export const calibrated = (
+  model: string,
+  label: string,
+  points: readonly (readonly [number, number])[],
+  inStep = false,
+): Calibration[string][number] => ({
+  model,
+  digest: model,
+  inStep,
+  label,
+  points: points.map(([rate, threshold]) => ({ rate, threshold })),
 })
 
 /** A match of the text that is written so in the policy. */

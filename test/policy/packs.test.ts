@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { decide } from '../../src/policy/decide/decide.ts'
 import { contextFor } from '../../src/policy/command/explain.ts'
 import { readCalibrations } from '../../src/main/site/calibrations.ts'
+import { barFor } from '../../src/policy/bars.ts'
 import { thresholdAt } from '../../src/policy/compile/calibrated.ts'
 import type { PolicyLibrary } from '../../src/policy/files/library.ts'
 import { loadPolicies } from '../../src/policy/files/file.ts'
@@ -67,6 +68,11 @@ describe('stop and ban rules that ask a classifier', () => {
       const bar = thresholdAt(calibration, { classifier: leaf.model, rate: 0.001 })
       if (bar.kind === 'unknown') throw new Error(`${leaf.model} is not calibrated`)
       expect(leaf.min, `${name}: ${leaf.model}`).toBeGreaterThanOrEqual(bar.threshold)
+      expect(bar.bars.map(({ model }) => model)).toEqual(['stream', 'encoder'])
+      for (const { model, digest, min } of bar.bars) {
+        const own = barFor(leaf, digest)
+        expect(own, `${name}: ${leaf.model} by ${model}`).toBeGreaterThanOrEqual(min)
+      }
     }
   })
 })

@@ -5,6 +5,7 @@
 import type { Finding } from '../../model/finding.ts'
 import { createPiiScanner } from '../../pii/scanner.ts'
 import type { PiiScanner } from '../../pii/scanner.ts'
+import { barFor } from '../../policy/bars.ts'
 import type { CompiledPolicy, Leaf } from '../../policy/compiled.ts'
 import { RiskTracker } from '../../policy/decide/risk.ts'
 import type { Score } from '../../policy/decide/risk.ts'
@@ -268,18 +269,21 @@ class ScoreWatcher<H> implements Watcher {
   #verdict({ model, label, probability }: Score, position: number): Finding[] {
     const { index, leaves } = this.#row.policy.compiled
     const before = this.#told.get(model) ?? 0
+    const { digest } = this.#hub
     let isNews = false
     let holds = false
     for (const i of index.byModel.get(model) ?? []) {
       const leaf = leaves[i]
-      if (leaf?.kind !== 'verdict' || probability < leaf.min) continue
+      if (leaf?.kind !== 'verdict') continue
+      const bar = barFor(leaf, digest)
+      if (probability < bar) continue
       holds = true
-      if (before < leaf.min) isNews = true
+      if (before < bar) isNews = true
     }
     if (!this.#isCounted(model, holds) && !isNews) return []
     this.#told.set(model, Math.max(before, probability))
     const span = [0, this.#row.text().length] as const
-    const verdict = { model, label, probability, span, digest: this.#hub.digest }
+    const verdict = { model, label, probability, span, digest }
     return [{ kind: 'verdict', verdict, position }]
   }
 

@@ -6,7 +6,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { QUANTILES, parseCalibration } from '../../classifiers/calibration.ts'
-import type { HeadCalibration } from '../../classifiers/calibration.ts'
+import type {
+  Calibration as ModelCalibration,
+  HeadCalibration,
+} from '../../classifiers/calibration.ts'
 import { digestFolder, readRegistry } from '../../classifiers/models-file.ts'
 import type { Artefacts } from '../../classifiers/models-file.ts'
 import { GuardError } from '../../model/errors.ts'
@@ -26,9 +29,12 @@ export function readCalibrations(
     asked.map(([name, { label, models }]) => [
       name,
       models.flatMap((model) => {
-        const place = join(folder, registry.models[model]?.folder ?? model)
-        const head = headsOf(place, artefacts)[label]
-        return head === undefined ? [] : [{ model, label, points: pointsOf(head) }]
+        const { folder: own = model, tier } = registry.models[model] ?? {}
+        const known = calibrationOf(join(folder, own), artefacts)
+        const head = known?.heads[label]
+        if (known === undefined || head === undefined) return []
+        const digest = known.model_digest
+        return [{ model, digest, inStep: tier === 'A', label, points: pointsOf(head) }]
       }),
     ]),
   )
@@ -46,10 +52,14 @@ export function readOwnCalibration(
   folder: string,
   artefacts: Artefacts = NONE,
 ): Calibration[string] {
-  const model = basename(folder)
-  return Object.entries(headsOf(folder, artefacts)).flatMap(([label, head]) =>
-    head === undefined ? [] : [{ model, label, points: pointsOf(head) }],
-  )
+  const known = calibrationOf(folder, artefacts)
+  if (known === undefined) return []
+  const of = { model: basename(folder), digest: known.model_digest, inStep: false }
+  return Object.entries(known.heads).map(([label, head]) => ({
+    ...of,
+    label,
+    points: pointsOf(head),
+  }))
 }
 
 /** An artefact that is of none of these models would change nothing, which nobody who names it wants. */
@@ -66,18 +76,14 @@ export function requireUsed(artefacts: Artefacts, folders: readonly string[]): v
   )
 }
 
-type Heads = Readonly<Record<string, HeadCalibration | undefined>>
-
-function headsOf(folder: string, artefacts: Artefacts): Heads {
+/** Of the model in a folder: the site's own, or the one that came with it. */
+function calibrationOf(folder: string, artefacts: Artefacts): ModelCalibration | undefined {
   const given = artefacts.size === 0 ? undefined : artefacts.get(digestFolder(folder).digest)
-  return given?.heads ?? readHeads(folder)
-}
-
-function readHeads(folder: string): Heads {
+  if (given !== undefined) return given
   const place = join(folder, 'calibration.json')
-  if (!existsSync(place)) return {}
+  if (!existsSync(place)) return undefined
   try {
-    return parseCalibration(JSON.parse(readFileSync(place, 'utf8')), place).heads
+    return parseCalibration(JSON.parse(readFileSync(place, 'utf8')), place)
   } catch (error) {
     throw GuardError.from(error, 'model_invalid')
   }

@@ -81,7 +81,10 @@ function calibrationOf({ classifiers, guardrails }: EffectiveConfig['config']): 
   const owned = classifiers.models.filter((model) => typeof model !== 'string')
   const artefacts = readArtefacts(classifiers.calibrations)
   requireUsed(artefacts, [...foldersOf(MODELS, names), ...owned.map(({ path }) => path)])
-  const own = owned.map(({ name, path }) => [name, readOwnCalibration(path, artefacts)] as const)
-  const shipped = names.length === 0 ? {} : readCalibrations(MODELS, names, artefacts)
-  return { ...shipped, ...Object.fromEntries(own) }
+  const known = { ...(names.length === 0 ? {} : readCalibrations(MODELS, names, artefacts)) }
+  for (const { name, path } of owned) {
+    // A name may have models of both kinds, and all of them answer.
+    known[name] = [...(known[name] ?? []), ...readOwnCalibration(path, artefacts)]
+  }
+  return known
 }

@@ -1,4 +1,5 @@
 /** Thresholds of classifiers from the calibration of their models, for `false_positive_rate`. */
+import type { ModelBar } from '../bars.ts'
 import type { ClassifierTrigger } from '../schema/schema-triggers.ts'
 
 /** What the calibrations of the models know, by classifier: thresholds and the rates they hold. */
@@ -8,6 +9,10 @@ export type Calibration = Readonly<
     readonly {
       /** Name of the model whose scores these are. */
       readonly model: string
+      /** Of its files, as its verdicts carry it. */
+      readonly digest: string
+      /** It scores every token in the step. */
+      readonly inStep: boolean
       readonly label: string
       readonly points: readonly {
         readonly rate: number
@@ -20,13 +25,19 @@ export type Calibration = Readonly<
 >
 
 export type Rated =
-  | { readonly kind: 'known'; readonly threshold: number; readonly source: string }
+  /** `threshold`: the highest of `bars`, for a model that is none of them. */
+  | {
+      readonly kind: 'known'
+      readonly threshold: number
+      readonly bars: readonly ModelBar[]
+      readonly source: string
+    }
   /** `lowest`: the lowest rate that every model that may answer knows; undefined when one knows none. */
   | { readonly kind: 'unknown'; readonly lowest: number | undefined; readonly models: string }
 
 /**
- * The lowest known threshold that holds the rate; of several models that may answer, the highest of
- * theirs, so that the rate holds whichever does.
+ * The lowest known threshold that holds the rate, of each model that may answer: the rate holds
+ * whichever does. A model whose labels are all asked for has the highest of theirs.
  */
 export function thresholdAt(
   calibration: Calibration,
@@ -35,14 +46,12 @@ export function thresholdAt(
   const heads = (calibration[classifier] ?? []).filter(
     (head) => label === undefined || head.label === label || label === classifier,
   )
-  const found = heads.map(({ points }) =>
-    points
-      .filter((point) => point.rate <= rate)
-      .toSorted((a, b) => b.rate - a.rate)
-      .at(0),
-  )
-  const models = heads.map(({ model }) => model).join(', ')
-  const known = found.filter((point) => point !== undefined)
+  const known = heads.flatMap((head) => {
+    const held = head.points.filter((point) => point.rate <= rate)
+    const [point] = held.toSorted((a, b) => b.rate - a.rate)
+    return point === undefined ? [] : [{ ...head, ...point }]
+  })
+  const models = [...new Set(heads.map(({ model }) => model))].join(', ')
   if (known.length === 0 || known.length < heads.length) {
     const lowest = heads.map(({ points }) => Math.min(...points.map((point) => point.rate)))
     const highest = Math.max(...lowest)
@@ -54,17 +63,36 @@ export function thresholdAt(
       ? ''
       : `: at most ${Number(Math.max(...uppers).toPrecision(2))} of benign texts (95 %)`
   const threshold = Math.max(...known.map((point) => point.threshold))
-  return { kind: 'known', threshold, source: `calibration of ${models}${bound}` }
+  return {
+    kind: 'known',
+    threshold,
+    bars: barsOf(known),
+    source: `calibration of ${models}${bound}`,
+  }
+}
+
+/** One a model. */
+function barsOf(
+  known: readonly (Omit<ModelBar, 'min'> & { readonly threshold: number })[],
+): readonly ModelBar[] {
+  const bars = new Map<string, ModelBar>()
+  for (const { model, digest, inStep, threshold } of known) {
+    const before = bars.get(digest)?.min ?? 0
+    bars.set(digest, { model, digest, inStep, min: Math.max(before, threshold) })
+  }
+  return [...bars.values()]
 }
 
 export type Bar = {
+  /** Of a model that has none in `bars`. */
   readonly min: number
+  readonly bars: readonly ModelBar[]
   readonly source: string
   readonly told?: { readonly severity: 'error' | 'warning'; readonly message: string }
 }
 
 /**
- * The threshold of a trigger with a `false_positive_rate`. Without any calibration at hand, the written
+ * The thresholds of a trigger with a `false_positive_rate`. Without any calibration at hand, the written
  * one or none; where the calibrations know no threshold for such a rate, that is told.
  */
 export function rateBar(
@@ -76,6 +104,7 @@ export function rateBar(
   const written = threshold ?? min
   const blind: Bar = {
     min: written ?? 1,
+    bars: [],
     source: written === undefined ? 'uncalibrated' : 'policy',
   }
   if (calibration === undefined) {
@@ -84,7 +113,9 @@ export function rateBar(
     return { ...blind, told: { severity: 'warning', message } }
   }
   const found = thresholdAt(calibration, { classifier, label, rate })
-  if (found.kind === 'known') return { min: found.threshold, source: found.source }
+  if (found.kind === 'known') {
+    return { min: found.threshold, bars: found.bars, source: found.source }
+  }
   const why =
     found.lowest === undefined
       ? `no calibration of ${classifier} is loaded that could give a threshold for a rate of ${rate}`

@@ -5,6 +5,7 @@ import type { ActionParts } from './compile-action.ts'
 import { compileTrigger } from './compile-trigger.ts'
 import type { Calibration } from './calibrated.ts'
 import type { Say, TriggerParts } from './compile-trigger.ts'
+import { stepBar } from '../bars.ts'
 import { DEFAULT_PRIORITY } from '../compiled.ts'
 import type { CompiledAction, CompiledRule, Formula, Leaf, OnFailure } from '../compiled.ts'
 import { compileContext, turningPoints } from '../context.ts'
@@ -153,8 +154,9 @@ function checkBan(resolved: ResolvedRule, actions: readonly CompiledAction[], sa
   }
 }
 
+/** Of scores of tokens: they are what moves levels. */
 function lowestThreshold(leaves: readonly Leaf[]): number | undefined {
-  const thresholds = leaves.flatMap((leaf) => (leaf.kind === 'verdict' ? [leaf.min] : []))
+  const thresholds = leaves.flatMap((leaf) => (leaf.kind === 'verdict' ? [stepBar(leaf)] : []))
   return thresholds.length === 0 ? undefined : Math.min(...thresholds)
 }
 

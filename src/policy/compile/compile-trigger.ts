@@ -7,7 +7,7 @@ import type { Phase } from '../../model/finding.ts'
 import { compileLeaf } from '../context.ts'
 import type { DecideContext, Formula, Leaf } from '../compiled.ts'
 import { rateBar } from './calibrated.ts'
-import type { Calibration } from './calibrated.ts'
+import type { Bar, Calibration } from './calibrated.ts'
 import { classifierName, PII, TAGGED } from './names.ts'
 import type {
   ClassifierTrigger,
@@ -119,7 +119,7 @@ function withTagger(
   const labels = TAGGED.filter((type) => types?.has(type))
   if (labels.length === 0) return found
   const asked = labels.map((label) =>
-    leaf(parts, { kind: 'verdict', model: PII, label, min, max: 1, source: 'policy' }),
+    leaf(parts, { kind: 'verdict', model: PII, label, min, bars: [], max: 1, source: 'policy' }),
   )
   return { op: 'any', of: [found, ...asked] }
 }
@@ -219,10 +219,11 @@ function compileClassifier(
 ): Formula {
   const model = classifierName(trigger.classifier)
   sayUnanswered(parts, trigger.classifier, model, [...path, 'classifier'])
-  const { min, source } = thresholdOf(parts, trigger, model, path)
+  const { min, bars, source } = thresholdOf(parts, trigger, model, path)
   const max = trigger.max ?? 1
-  if (min > max) {
-    const message = `classifier: at least ${min} and at most ${max} never holds`
+  const lowest = Math.min(min, ...bars.map((bar) => bar.min))
+  if (lowest > max) {
+    const message = `classifier: at least ${lowest} and at most ${max} never holds`
     parts.say('error', 'never-fires', path, message)
   }
   const verdict: Formula = leaf(parts, {
@@ -230,6 +231,7 @@ function compileClassifier(
     model,
     label: trigger.label,
     min,
+    bars,
     max,
     source,
     rate: trigger.false_positive_rate,
@@ -267,21 +269,21 @@ function thresholdOf(
   trigger: ClassifierTrigger,
   model: string,
   path: readonly (string | number)[],
-): { readonly min: number; readonly source: string } {
+): Omit<Bar, 'told'> {
   const rate = trigger.false_positive_rate
   if (rate !== undefined) {
-    const { min, source, told } = rateBar(parts.calibration, trigger, model, rate)
+    const { told, ...bar } = rateBar(parts.calibration, trigger, model, rate)
     // That nobody is called so, or answers, was told.
     const isTold = parts.classifiers?.has(model) === false || isSilent(parts, model)
     if (told !== undefined && !isTold) {
       parts.say(told.severity, 'threshold', [...path, 'false_positive_rate'], told.message)
     }
-    return { min, source }
+    return bar
   }
   const written = trigger.threshold ?? trigger.min
   if (written === undefined && trigger.max === undefined) {
     const message = 'classifier: needs threshold, min, max or false_positive_rate'
     parts.say('error', 'threshold', path, message)
   }
-  return { min: written ?? 0, source: 'policy' }
+  return { min: written ?? 0, bars: [], source: 'policy' }
 }

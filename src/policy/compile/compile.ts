@@ -303,7 +303,11 @@ function digestOf(
     const { description: _, tests: __, ...decides } = document
     return { ...decides, defaults, mode, onFailure }
   })
-  const thresholds = leaves.map((leaf) => (leaf.kind === 'verdict' ? [leaf.min, leaf.max] : 0))
+  const thresholds = leaves.map((leaf) => {
+    if (leaf.kind !== 'verdict') return 0
+    const bars = leaf.bars.map(({ digest, min }) => [digest, min])
+    return [leaf.min, leaf.max, ...bars]
+  })
   const parts = [
     resolved.source.document.name,
     resolved.source.document.version,

@@ -1,4 +1,5 @@
 /** Indexes from a finding to the rules that it may fire, made once per compile. */
+import { lowestBar } from '../bars.ts'
 import type { CompiledRule, Formula, Leaf, PolicyIndex } from '../compiled.ts'
 
 export function indexRules(leaves: readonly Leaf[], rules: readonly CompiledRule[]): PolicyIndex {
@@ -18,7 +19,7 @@ export function indexRules(leaves: readonly Leaf[], rules: readonly CompiledRule
     else if (leaf.kind === 'verdict') add(byModel, leaf.model, i)
     else (leaf.kind === 'pii' ? pii : tool).push(i)
   }
-  for (const list of byModel.values()) list.sort((a, b) => minOf(leaves[a]) - minOf(leaves[b]))
+  for (const list of byModel.values()) list.sort((a, b) => barOf(leaves[a]) - barOf(leaves[b]))
   return {
     byBan,
     byModel,
@@ -31,7 +32,7 @@ export function indexRules(leaves: readonly Leaf[], rules: readonly CompiledRule
   }
 }
 
-const minOf = (leaf: Leaf | undefined): number => (leaf?.kind === 'verdict' ? leaf.min : 0)
+const barOf = (leaf: Leaf | undefined): number => (leaf?.kind === 'verdict' ? lowestBar(leaf) : 0)
 
 /** Can the formula hold when nothing at all was found? */
 export function mayHoldAlone(formula: Formula): boolean {

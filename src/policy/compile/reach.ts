@@ -1,4 +1,5 @@
 /** Rules that can never fire, or whose effect can never be seen, and why. Warnings, with their places. */
+import { barFor } from '../bars.ts'
 import type { CompiledRule, Formula, Leaf } from '../compiled.ts'
 import { isNote } from './legal.ts'
 import type { Problem } from '../read/problem.ts'
@@ -80,7 +81,11 @@ function covers(wide: Leaf | undefined, narrow: Leaf | undefined): boolean {
   }
   if (wide?.kind === 'verdict' && narrow?.kind === 'verdict') {
     const isSameLabel = wide.label === undefined || wide.label === narrow.label
-    const isInside = wide.min <= narrow.min && wide.max >= narrow.max
+    // Whichever model it is of; one without a bar of its own is held to `min`.
+    const isLower = [...wide.bars, ...narrow.bars].every(
+      ({ digest }) => barFor(wide, digest) <= barFor(narrow, digest),
+    )
+    const isInside = isLower && wide.min <= narrow.min && wide.max >= narrow.max
     return wide.model === narrow.model && isSameLabel && isInside
   }
   if (wide?.kind === 'pii' && narrow?.kind === 'pii') {

@@ -4,6 +4,7 @@
  * allocates nothing while nothing fires; a decision is synchronous, so nobody else sees them.
  */
 import type { Finding } from '../../model/finding.ts'
+import { barFor, lowestBar } from '../bars.ts'
 import type { CompiledPolicy, DecideContext, Formula } from '../compiled.ts'
 
 type Level = Extract<Finding, { kind: 'level' }>
@@ -97,15 +98,15 @@ export class Evidence {
   }
 
   #readVerdict(finding: Heard): void {
-    const { model, label, probability } = finding.verdict
+    const { model, label, probability, digest } = finding.verdict
     if (this.#policy.counted.has(model)) this.#judged.push(finding)
     const leaves = this.#policy.index.byModel.get(model)
     if (leaves === undefined) return
     for (const i of leaves) {
       const leaf = this.#policy.leaves[i]
       if (leaf?.kind !== 'verdict') continue
-      if (probability < leaf.min) return // by rising min: none of the rest can hold
-      if (probability > leaf.max) continue
+      if (probability < lowestBar(leaf)) return // by rising bar: none of the rest can hold
+      if (probability < barFor(leaf, digest) || probability > leaf.max) continue
       if (leaf.label === undefined || leaf.label === label) this.#hit(i, finding)
     }
   }

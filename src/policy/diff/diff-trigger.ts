@@ -15,6 +15,7 @@ import {
   stable,
 } from './change.ts'
 import type { Reach, Tell } from './change.ts'
+import { barFor, showBars } from '../bars.ts'
 import type { CompiledPolicy, Formula, Leaf } from '../compiled.ts'
 import { TAGGED, PII } from '../compile/names.ts'
 import type { ContextLeaf, ContextTrigger, ToolTrigger } from '../schema/schema-triggers.ts'
@@ -140,7 +141,7 @@ export function keyOf(term: Term): string {
       return `texts ${stable([...term.texts].sort())}`
     case 'verdict': {
       const { model, label, min, max, rate } = term.leaf
-      return `verdict ${stable([model, label, min, max, rate])}`
+      return `verdict ${stable([model, label, min, showBars(term.leaf), max, rate])}`
     }
     case 'pii':
       return `pii ${stable([term.types === undefined ? '' : [...term.types].sort(), term.min])}`
@@ -192,8 +193,10 @@ export function describeTerm(term: Term): string {
 const nameOf = ({ model, label }: Verdict): string =>
   label === undefined ? model : `${model}/${label}`
 
-const lower = ({ min, rate, source }: Verdict): string =>
-  rate === undefined ? `${min}` : `${min} (false positive rate ${rate}, ${source})`
+const lower = (leaf: Verdict): string =>
+  leaf.rate === undefined
+    ? showBars(leaf)
+    : `${showBars(leaf)} (false positive rate ${leaf.rate}, ${leaf.source})`
 
 const bounds = (leaf: Verdict): string =>
   `≥ ${lower(leaf)}${leaf.max < 1 ? ` and ≤ ${leaf.max}` : ''}`
@@ -339,12 +342,22 @@ function diffVerdicts(a: Verdict, b: Verdict, tell: Tell): void {
     const isByRate = a.min === b.min && a.rate !== undefined && b.rate !== undefined
     // Without a calibration the threshold is not known, but which rate lets it be lower is.
     const isBlind = isByRate && a.source === 'uncalibrated' && b.source === 'uncalibrated'
-    const reach = isBlind ? reachOf(a.rate, b.rate, 'more') : reachOf(a.min, b.min, 'fewer')
+    const reach = isBlind ? reachOf(a.rate, b.rate, 'more') : reachOfBars(a, b)
     tell('threshold', `${name} ≥ ${lower(a)} → ≥ ${lower(b)}`, reach)
   }
   if (a.max !== b.max) {
     tell('threshold', `${name} ≤ ${a.max} → ≤ ${b.max}`, reachOf(a.max, b.max, 'more'))
   }
+}
+
+/** Over every model that either side knows, and one that neither does. */
+function reachOfBars(a: Verdict, b: Verdict): Reach {
+  const each = [...a.bars, ...b.bars].map(({ digest }) =>
+    reachOf(barFor(a, digest), barFor(b, digest), 'fewer'),
+  )
+  const told = new Set([reachOf(a.min, b.min, 'fewer'), ...each].filter((one) => one !== 'same'))
+  const [only = 'same'] = told
+  return told.size > 1 ? 'unknown' : only
 }
 
 type Pii = Extract<Term, { op: 'pii' }>
