@@ -70,7 +70,7 @@ export type Judge = JudgeTerms & {
   readonly submit: (job: JudgeJob) => void
 }
 
-/** One thing that was decided about one response, for headers, audit and events. */
+/** One thing that was decided about a request or its response, for headers, audit and events. */
 export type StreamDecision = {
   readonly channel: string
   readonly choice: number
@@ -129,4 +129,6 @@ export type StreamOptions = {
   readonly onMalformed: 'closed' | 'open'
   /** A last comment frame with the decisions, which every client library skips. */
   readonly finalComment?: boolean
+  /** What was decided about the request: the comment begins with it. */
+  readonly before?: readonly StreamDecision[]
 }

@@ -8,7 +8,14 @@ import type { TextAt } from '../model/event.ts'
 import type { Finding } from '../model/finding.ts'
 import { type JsonEdit, editJson } from '../tools/json-edit.ts'
 import type { JsonObject } from './dialect.ts'
-import type { DialectName, PhraseMatch, PiiMatch, TextDecision, TextScan } from './guard-options.ts'
+import type {
+  DialectName,
+  PhraseMatch,
+  PiiMatch,
+  StreamDecision,
+  TextDecision,
+  TextScan,
+} from './guard-options.ts'
 import { Channel } from './holdback.ts'
 import type { IngressPiece } from './ingress.ts'
 
@@ -27,7 +34,8 @@ export type IngressOptions = {
 }
 
 export type IngressResult = {
-  readonly firings: readonly RuleFiring[]
+  /** Of every text about which something was. */
+  readonly decisions: readonly StreamDecision[]
   /** Texts that go into the answer, each once. */
   readonly notices: readonly Notice[]
 } & (
@@ -44,13 +52,16 @@ export function checkIngress(
   body: JsonObject,
   pieces: readonly IngressPiece[],
 ): IngressResult {
-  const firings: RuleFiring[] = []
+  const decisions: StreamDecision[] = []
   const notices = new Map<string, Notice>()
   const edits: JsonEdit[] = []
-  const told = () => ({ firings, notices: [...notices.values()] })
+  const told = () => ({ decisions, notices: [...notices.values()] })
   for (const piece of pieces) {
     const checked = checkPiece(options, piece)
-    firings.push(...checked.firings)
+    const { effects, firings } = checked
+    if (effects.length + firings.length > 0) {
+      decisions.push({ channel: piece.path.join('.'), choice: 0, effects, firings, isLate: false })
+    }
     for (const notice of checked.notices) notices.set(JSON.stringify(notice), notice)
     if (checked.stop !== undefined) {
       const { message, status } = checked.stop
@@ -69,6 +80,8 @@ export function checkIngress(
 type Checked = {
   readonly text: string
   readonly stop?: Extract<TextEffect, { kind: 'stop' }>
+  /** Kinds of what is done to the request itself. */
+  readonly effects: readonly string[]
   readonly firings: readonly RuleFiring[]
   readonly notices: readonly Notice[]
 }
@@ -92,11 +105,12 @@ function checkPiece(options: IngressOptions, piece: IngressPiece): Checked {
   const scanned = [...channel.push(piece.text), ...channel.end()]
   const found = [...scanned, ...(verdicts?.(piece) ?? [])]
   const { effects, firings } = options.decide(found, piece, channel.textAt)
+  const kinds = effects.flatMap(({ kind }) => (kind === 'inject' ? [] : [kind]))
   const notices = effects.filter((effect) => effect.kind === 'inject')
   const stop = effects.find((effect) => effect.kind === 'stop')
-  if (stop !== undefined) return { text: piece.text, stop, firings, notices }
+  if (stop !== undefined) return { text: piece.text, stop, effects: kinds, firings, notices }
   for (const effect of effects) {
     if (effect.kind === 'redact') channel.redact(effect.start, effect.end, effect.with)
   }
-  return { text: channel.render(0, piece.text), firings, notices }
+  return { text: channel.render(0, piece.text), effects: kinds, firings, notices }
 }

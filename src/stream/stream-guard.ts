@@ -32,7 +32,8 @@ import { Channel } from './holdback.ts'
 import { Ledger } from './ledger.ts'
 import { Outbox } from './outbox.ts'
 import type { HeldFrame, Span } from './release.ts'
-import { type SseFrame, type SseParser, createSseParser, writeComment, writeFrame } from './sse.ts'
+import { finalComment } from './final-comment.ts'
+import { type SseFrame, type SseParser, createSseParser, writeFrame } from './sse.ts'
 import { type Template, createTemplate } from './template.ts'
 
 /** The answer to a `JudgeJob`: verdicts with spans in the channel's text, or that there are none. */
@@ -429,7 +430,7 @@ class Guard implements StreamGuard {
   #comment(): void {
     if (this.#options.finalComment !== true || this.#isCommented) return
     this.#isCommented = true
-    this.#out.push(writeComment(`checkstream ${JSON.stringify({ decisions: this.decisions })}`))
+    this.#out.push(finalComment(this.#options.before ?? [], this.decisions))
   }
 
   #write(frames: readonly Made[]): void {

@@ -158,6 +158,11 @@ describe('checkIngress', () => {
       .replace('s\\\\u0065cret', '[x]')
       .replace('found: secret', 'found: [x]')
     expect(JSON.stringify(result.body)).toBe(expected)
+    const told = result.decisions.map(({ channel, effects }) => `${channel} ${effects.join(' ')}`)
+    expect(told).toEqual([
+      'messages.2.tool_calls.0.function.arguments redact',
+      'messages.3.content redact',
+    ])
   })
 
   it('refuses the request when a rule stops it', () => {
@@ -179,7 +184,7 @@ describe('checkIngress', () => {
       },
     }
     const body = { messages: [{ role: 'user', content: 'hi' }], tools: [{ name: 'f' }] }
-    expect(check(use, body)).toEqual({ kind: 'pass', firings: [], notices: [notice] })
+    expect(check(use, body)).toEqual({ kind: 'pass', decisions: [], notices: [notice] })
     expect(asked).toEqual(['hi', 'f'])
   })
 })

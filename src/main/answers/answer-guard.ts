@@ -19,6 +19,7 @@ import type { ChannelName } from '../../stream/dialect.ts'
 import type {
   DialectName,
   PhraseMatch,
+  StreamDecision,
   StreamOptions,
   TextDecision,
   TextScan,
@@ -41,6 +42,8 @@ export type AnswerGuardParts = {
   readonly context: DecideContext
   /** Notices that rules at ingress want in the answer. */
   readonly notices: readonly TextEffect[]
+  /** What was decided at ingress. */
+  readonly before: readonly StreamDecision[]
   readonly holdbackTokens: number
   /** The last frame of a stream is a comment with the decisions. */
   readonly finalEvent: boolean
@@ -70,7 +73,9 @@ export function createAnswerGuard(
   }
 }
 
-function looksAtAnswers({ policy, notices }: AnswerGuardParts): boolean {
+function looksAtAnswers({ policy, notices, body, finalEvent }: AnswerGuardParts): boolean {
+  // Whoever asks for the comment gets it, also where only the request was looked at.
+  if (finalEvent && body['stream'] === true) return true
   const { texts, linear, needs, index, rules } = policy.compiled
   const answers = rules.some((rule) => rule.phases.has('midstream') || rule.phases.has('egress'))
   const reads = texts.length + linear.length + index.always.length > 0 || needs.pii
@@ -133,6 +138,7 @@ function toOptions(parts: AnswerGuardParts): StreamOptions {
     jsonContent: format?.type === 'json_object' || format?.type === 'json_schema',
     onMalformed: policy.onFailure === 'open' ? 'open' : 'closed',
     finalComment: parts.finalEvent,
+    before: parts.before,
   }
 }
 

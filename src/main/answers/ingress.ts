@@ -25,7 +25,7 @@ export type IngressParts = {
   readonly deadlineMs: number
 }
 
-export type Inspected = Pick<IngressResult, 'firings' | 'notices'> & {
+export type Inspected = Pick<IngressResult, 'decisions' | 'notices'> & {
   /** The body to send, when a rule changed it. */
   readonly body: Body | undefined
   readonly problem: Problem | undefined
@@ -46,7 +46,7 @@ const MAX_TEXTS = 10_000
 /** Texts whose verdicts are remembered. */
 const MAX_REMEMBERED = 8_192
 
-const NOTHING: Inspected = { body: undefined, problem: undefined, notices: [], firings: [] }
+const NOTHING: Inspected = { body: undefined, problem: undefined, notices: [], decisions: [] }
 
 export function createIngress(
   parts: IngressParts,
@@ -88,8 +88,8 @@ function inspect(
     body,
     pieces(),
   )
-  const { firings, notices } = result
-  const told = { ...NOTHING, firings, notices }
+  const { decisions, notices } = result
+  const told = { ...NOTHING, decisions, notices }
   if (result.kind === 'modified') return { ...told, body: result.body }
   if (result.kind === 'pass') return told
   return { ...told, problem: { status: result.status, message: result.message, code: CODE } }

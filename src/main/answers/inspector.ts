@@ -67,6 +67,7 @@ export function createInspector(parts: InspectorParts): Inspect {
       ? await ingress({ policy: policy.compiled, dialect, body, pieces, context, observe })
       : undefined
     if (inspected?.problem !== undefined) return { kind: 'deny', problem: inspected.problem }
+    const before = inspected?.decisions ?? []
     const calls = createCallDesk({
       policy: policy.compiled,
       context,
@@ -85,6 +86,7 @@ export function createInspector(parts: InspectorParts): Inspect {
           body,
           context,
           notices: inspected?.notices ?? [],
+          before,
           holdbackTokens: parts.holdbackTokens,
           finalEvent: request.headers['x-checkstream-decisions'] === 'event',
           judging: {
@@ -100,7 +102,7 @@ export function createInspector(parts: InspectorParts): Inspect {
       kind: 'admit',
       site: policy.compiled.needs.tool ? toolSite(body, context, calls) : undefined,
       ...(inspected?.body === undefined ? {} : { body: inspected.body }),
-      ...told(policy, inspected?.firings ?? [], guard),
+      ...told(policy, before, guard),
     }
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { RuleFiring } from '../../model/decision.ts'
 import type { Admission } from '../../proxy/parts.ts'
+import type { StreamDecision } from '../../stream/guard-options.ts'
 import type { GuardTransform } from '../../stream/transform.ts'
 import type { SitePolicy } from '../site/site-policies.ts'
 
@@ -15,7 +16,7 @@ const MAX_CHARS = 1_024
 
 export function told(
   policy: SitePolicy,
-  ingress: readonly RuleFiring[],
+  before: readonly StreamDecision[],
   guard: ((answer: Parameters<NonNullable<Admit['transform']>>[0]) => GuardTransform) | undefined,
 ): Told {
   let open: GuardTransform | undefined
@@ -24,8 +25,8 @@ export function told(
     'x-checkstream-revision': policy.digest.slice(0, REVISION_DIGITS),
   }
   const report = (): Readonly<Record<string, string>> => {
-    const answered = open?.decisions.flatMap((decision) => decision.firings) ?? []
-    return { 'x-checkstream-decisions': decisionsOf([...ingress, ...answered]) }
+    const decisions = [...before, ...(open?.decisions ?? [])]
+    return { 'x-checkstream-decisions': decisionsOf(decisions.flatMap(({ firings }) => firings)) }
   }
   if (guard === undefined) return { headers, report }
   let ready: GuardTransform | undefined

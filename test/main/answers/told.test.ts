@@ -4,6 +4,7 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import type { RuleFiring } from '../../../src/model/decision.ts'
 import type { DialectName } from '../../../src/stream/guard-options.ts'
 import { sse } from '../../proxy/upstream.ts'
 import type { Script } from '../../proxy/upstream.ts'
@@ -17,6 +18,14 @@ ${ANSWER_RULES}  - name: watching
     mode: monitor
     trigger: { type: keywords, any: [watcher] }
     actions: [{ type: redact, replacement: '[seen]' }]
+  - name: asked
+    phase: ingress
+    trigger: { type: keywords, any: [passphrase] }
+    actions: [{ type: redact, replacement: word }]
+  - name: warned
+    phase: ingress
+    trigger: { type: keywords, any: [bonds] }
+    actions: [{ type: inject, content: Not advice., position: after }]
 `
 
 type Case = { readonly name: string; readonly says: string; readonly told: string }
@@ -59,20 +68,42 @@ const says: Script = (response, { url, body }) => {
 type Told = {
   readonly headers: Readonly<Record<string, unknown>>
   readonly trailers: Readonly<Record<string, unknown>>
+  readonly bytes: Buffer
 }
 
 /** Through `node:http`: fetch shows no trailers. */
-function post(url: string, body: object): Promise<Told> {
+function post(url: string, body: object, more: Record<string, string> = {}): Promise<Told> {
   return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json', te: 'trailers' }
+    const headers = { 'content-type': 'application/json', te: 'trailers', ...more }
     const sent = request(url, { method: 'POST', headers }, (response) => {
+      const pieces: Buffer[] = []
       response.on('error', reject)
-      response.on('end', () => resolve({ headers: response.headers, trailers: response.trailers }))
-      response.resume()
+      response.on('data', (piece: Buffer) => pieces.push(piece))
+      response.on('end', () => {
+        const bytes = Buffer.concat(pieces)
+        resolve({ headers: response.headers, trailers: response.trailers, bytes })
+      })
     })
     sent.on('error', reject)
     sent.end(JSON.stringify(body))
   })
+}
+
+type Decision = { readonly channel: string; readonly firings: readonly RuleFiring[] }
+
+/** `rule=action` of what the last comment of a stream tells, where it tells each firing once. */
+function commentOf(bytes: Buffer): string {
+  const said = [...bytes.toString().matchAll(/^: checkstream (.*)$/gm)].map(([, text]) => text)
+  expect(said).toHaveLength(1)
+  const { decisions } = JSON.parse(said[0] ?? '') as { decisions: readonly Decision[] }
+  const keys = decisions.flatMap(({ channel, firings }) =>
+    firings.map(({ rule, phase, span }) => [channel, rule, phase, span].join(' ')),
+  )
+  expect(new Set(keys).size).toBe(keys.length)
+  const pairs = decisions.flatMap(({ firings }) =>
+    firings.map(({ rule, action }) => `${rule}=${action}`),
+  )
+  return [...new Set(pairs)].join(', ') || 'none'
 }
 
 describe.each(MODES)('%s mode', (mode) => {
@@ -83,8 +114,8 @@ describe.each(MODES)('%s mode', (mode) => {
   afterAll(() => site.close())
 
   describe.each(DIALECTS)('%s', (dialect) => {
-    const ask = (text: string, stream: boolean): Promise<Told> =>
-      post(`${site.url}${PATHS[dialect]}`, askFor(dialect, text, stream))
+    const ask = (text: string, stream: boolean, more?: Record<string, string>): Promise<Told> =>
+      post(`${site.url}${PATHS[dialect]}`, askFor(dialect, text, stream), more)
 
     it.each(cases)('$name', async ({ says: text, told }) => {
       const whole = await ask(text, false)
@@ -99,5 +130,39 @@ describe.each(MODES)('%s mode', (mode) => {
         expect(headers['x-checkstream-revision']).toMatch(/^[0-9a-f]{16}$/)
       }
     })
+
+    it.each(cases)('$name: the last comment tells the same, each firing once', async (one) => {
+      const { bytes, trailers } = await ask(one.says, true, { 'x-checkstream-decisions': 'event' })
+      expect(trailers['x-checkstream-decisions']).toBe(one.told)
+      expect(commentOf(bytes)).toBe(one.told)
+    })
+  })
+})
+
+describe('a policy that looks at requests only', () => {
+  let site: Site
+  beforeAll(async () => {
+    const rules = POLICY.slice(
+      POLICY.indexOf('  - name: asked'),
+      POLICY.indexOf('  - name: warned'),
+    )
+    const policies = [`name: asks\nrules:\n${rules}`]
+    site = await startSite('proxy', { policies, script: says })
+  }, 60_000)
+  afterAll(() => site.close())
+
+  it.each(DIALECTS)('%s: is told of in the last comment too', async (dialect) => {
+    const url = `${site.url}${PATHS[dialect]}`
+    const events = { 'x-checkstream-decisions': 'event' }
+    for (const [text, told] of [
+      ['The passphrase.', 'asked=redact'],
+      ['Hello.', 'none'],
+    ] as const) {
+      const { bytes, trailers } = await post(url, askFor(dialect, text, true), events)
+      expect(commentOf(bytes)).toBe(told)
+      expect(trailers['x-checkstream-decisions']).toBe(told)
+      const whole = await post(url, askFor(dialect, text, false), events)
+      expect(whole.headers['x-checkstream-decisions']).toBe(told)
+    }
   })
 })
