@@ -5,11 +5,11 @@
  */
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { quantile } from '../../src/classifiers/calibration.ts'
 import { openEncoder } from '../../src/classifiers/encoder-hub.ts'
 import { auc } from '../../src/classifiers/metrics.ts'
 import { loadModelFolder } from '../../src/classifiers/models-file.ts'
 import { openStreamScorer } from '../../src/classifiers/stream-onnx.ts'
+import { stepTime } from './step-time.ts'
 
 type Labelled = { readonly text: string; readonly label: 0 | 1 }
 
@@ -43,16 +43,9 @@ const read = async ({ text }: Labelled): Promise<number[]> => {
 const streamed: number[][] = []
 for (const row of rows) streamed.push(await read(row))
 
-const handles = Array.from({ length: 64 }, () => scorer.open())
-const times: number[] = []
-for (let step = 0; step < 600; step++) {
-  const bytes = handles.map((_, n) =>
-    encode.encode(` ${rows[(step + n) % rows.length]?.text.split(' ')[2]}`),
-  )
-  const began = performance.now()
-  await scorer.score(handles, bytes)
-  if (step >= 100) times.push((performance.now() - began) * 1000)
-}
+let asked = 0
+const word = (): string => ` ${rows[asked++ % rows.length]?.text.split(' ')[2]}`
+const { p50 } = await stepTime(scorer, 64, word)
 
 const encoder = await openEncoder(loadModelFolder(join(MODELS, 'encoder')), { name: 'encoder' })
 const whole: Map<string, number>[] = []
@@ -74,11 +67,6 @@ console.log(
     text_auroc: Number(area.toFixed(4)),
     encoder_head: encoderHead,
     encoder_auroc: Number(encoderArea.toFixed(4)),
-    text_us_p50_64_rows: Number(
-      quantile(
-        times.toSorted((a, b) => a - b),
-        0.5,
-      ).toFixed(1),
-    ),
+    text_us_p50_64_rows: Number(p50.toFixed(1)),
   }),
 )

@@ -27,8 +27,11 @@ export function report(name: string, figures: Readonly<Record<string, unknown>>)
 }
 
 /** Extensions that int8 and bfloat16 arithmetic runs on: of two processors of a name, one may lack them. */
-const EXTENSIONS = ['avx2', 'avx512f', 'avx512_vnni', 'avx_vnni', 'avx512_bf16', 'amx_int8']
+const EXTENSIONS = JSON.parse(
+  readFileSync(join(import.meta.dirname, 'extensions.json'), 'utf8'),
+) as readonly string[]
 
+/** As test/vllm/adapt.py calls it too. */
 function processor(): string {
   const model = cpus()[0]?.model ?? 'unknown'
   if (process.platform !== 'linux') return model

@@ -17,6 +17,7 @@ import { openStreamScorer } from '../../src/classifiers/stream-onnx.ts'
 import type { StreamScorer } from '../../src/model/verdict.ts'
 import { dataFolder, readData } from './data-folder.ts'
 import { report } from './report.ts'
+import { STEPS, stepTime } from './step-time.ts'
 
 const MODELS = resolve(import.meta.dirname, '../../models')
 const WORDS =
@@ -28,20 +29,6 @@ const encode = new TextEncoder()
 let counter = 0
 const word = (): string => ` ${WORDS[(counter * 7 + (counter++ % 13)) % WORDS.length] ?? ''}`
 const round = (x: number): number => Number(x.toFixed(2))
-
-async function stepTime(scorer: StreamScorer, rows: number): Promise<{ p50: number; p99: number }> {
-  const handles = Array.from({ length: rows }, () => scorer.open())
-  const times: number[] = []
-  for (let step = 0; step < 1500; step++) {
-    const bytes = handles.map(() => encode.encode(word()))
-    const begin = process.hrtime.bigint()
-    await scorer.score(handles, bytes)
-    if (step >= 100) times.push(Number(process.hrtime.bigint() - begin) / 1000)
-  }
-  for (const handle of handles) scorer.close(handle)
-  const sorted = times.toSorted((a, b) => a - b)
-  return { p50: round(quantile(sorted, 0.5)), p99: round(quantile(sorted, 0.99)) }
-}
 
 /** Windows of 126 one-token words and two marks: 128 tokens exactly. */
 async function encoderTime(encoder: Encoder): Promise<{ p50: number; p95: number; p99: number }> {
@@ -179,16 +166,16 @@ const cpuMs = (before: NodeJS.CpuUsage, runs: number): number => {
 
 const scorer = await openStreamScorer(loadModelFolder(join(MODELS, 'stream')))
 let mark = process.cpuUsage()
-const one = await stepTime(scorer, 1)
-const oneCpu = cpuMs(mark, 1500) * 1000
+const one = await stepTime(scorer, 1, word)
+const oneCpu = cpuMs(mark, STEPS) * 1000
 mark = process.cpuUsage()
-const many = await stepTime(scorer, 64)
-const manyCpu = cpuMs(mark, 1500) * 1000
+const many = await stepTime(scorer, 64, word)
+const manyCpu = cpuMs(mark, STEPS) * 1000
 const result: Record<string, number> = {
-  stream_us_1: one.p50,
-  stream_us_1_p99: one.p99,
-  stream_us_64: many.p50,
-  stream_us_64_p99: many.p99,
+  stream_us_1: round(one.p50),
+  stream_us_1_p99: round(one.p99),
+  stream_us_64: round(many.p50),
+  stream_us_64_p99: round(many.p99),
   stream_cpu_us_1: round(oneCpu),
   stream_cpu_us_64: round(manyCpu),
   ...(await segmentation(scorer)),

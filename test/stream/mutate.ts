@@ -11,7 +11,24 @@ export function numbers(seed: number): Random {
   }
 }
 
+/** What JSON is made of, and what breaks its texts. */
+export const JSON_SPLINTERS: readonly string[] = [
+  '{',
+  '}',
+  '[',
+  ']',
+  '"',
+  '\\',
+  '\\u',
+  ',',
+  ':',
+  'null',
+  '1e999',
+  '\u0000',
+]
+
 const SPLINTERS = [
+  ...JSON_SPLINTERS,
   '\n\n',
   '\r\n\r\n',
   '\r',
@@ -20,23 +37,11 @@ const SPLINTERS = [
   'event: x\n',
   ': comment\n',
   'id: 1\n',
-  '{',
-  '}',
-  '[',
-  ']',
-  '"',
-  '\\',
-  '\\u',
   '\\ud83d',
-  ',',
-  ':',
-  'null',
   '-1',
-  '1e999',
   '{"choices":[{"index":0,"delta":{"content":"secret"}}]}',
   '"index":7,',
   '"content":"sec","content":"ret",',
-  '\u0000',
   '\ufeff',
   'é',
   '\u{1f600}',

@@ -10,7 +10,7 @@ import type { ToolFormat } from '../../src/model/tool-format.ts'
 import { createDetectingRecogniser, createToolRecogniser } from '../../src/tools/recogniser.ts'
 import type { ToolRecogniser } from '../../src/tools/recogniser.ts'
 import type { SeenCall } from '../../src/tools/source.ts'
-import { cutsOf, numbers } from '../stream/mutate.ts'
+import { cutsOf, JSON_SPLINTERS, numbers } from '../stream/mutate.ts'
 import type { Random } from '../stream/mutate.ts'
 
 type Case = { readonly name: string; readonly format: ToolFormat; readonly text: string }
@@ -46,15 +46,7 @@ const OPENERS: Readonly<Record<ToolFormat, readonly string[]>> = {
   openai: ['<|channel|>commentary to=functions.a', '<|message|>', '<|start|>', '<|'],
 }
 const SPLINTERS = [
-  '{',
-  '}',
-  '[',
-  ']',
-  '"',
-  '\\',
-  '\\u',
-  ',',
-  ':',
+  ...JSON_SPLINTERS,
   '(',
   ')',
   '=',
@@ -64,11 +56,8 @@ const SPLINTERS = [
   '<',
   '>',
   '|',
-  '\u0000',
   '🎉',
   '\ud83d',
-  'null',
-  '1e999',
   '</tool_call>',
   '<|',
   '｜',

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from datetime import date
+from pathlib import Path
 
 from serving import PATIENT, Serving
 from stage import ROOT, case, close, engine, environment, expect, finish, processor_of
@@ -244,8 +245,13 @@ def record(name, figures):
 
 
 def cpu():
-    lines = open("/proc/cpuinfo").read().splitlines()
-    return next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "unknown")
+    """As test/bench/report.ts calls it too."""
+    facts = dict(x.split(":", 1) for x in Path("/proc/cpuinfo").read_text().splitlines() if ":" in x)
+    facts = {key.strip(): value.strip() for key, value in facts.items()}
+    wanted = json.loads((ROOT / "test/bench/extensions.json").read_text())
+    flags = facts.get("flags", "").split()
+    found = [name for name in wanted if name in flags]
+    return f"{facts.get('model name', 'unknown')}: {', '.join(found) or 'no vectors'}"
 
 
 if __name__ == "__main__":
