@@ -26,7 +26,9 @@ export function createTemplate(
   view: FrameView,
 ): Template | undefined {
   const piece = view.pieces[0]
-  if (piece === undefined || !isPlain(view, piece) || json['usage'] !== undefined) return undefined
+  if (piece === undefined || !isPlain(view, piece)) return undefined
+  // Many servers say `"usage": null` in every frame but the last.
+  if ((json['usage'] ?? null) !== null) return undefined
   const literal = JSON.stringify(piece.text)
   const at = data.indexOf(literal)
   if (at < 0 || data.indexOf(literal, at + 1) >= 0) return undefined

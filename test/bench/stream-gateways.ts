@@ -3,7 +3,7 @@ import { fork } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Running, end, serve, temporary } from '../e2e/process.ts'
-import { phrases } from './stream-parts.ts'
+import { policyText } from './stream-parts.ts'
 
 /** On a port and on a Unix socket. */
 export async function startUpstream(): Promise<Running & { readonly socket: string }> {
@@ -23,25 +23,13 @@ async function startScript(file: string, ...args: readonly string[]): Promise<Ru
   return { url, pid: child.pid ?? 0, stop: () => end(child) }
 }
 
-const rules = (texts: readonly string[]): string =>
-  JSON.stringify({
-    name: 'bench',
-    rules: [
-      {
-        name: 'phrases',
-        trigger: { type: 'keywords', any: texts, match: 'word' },
-        actions: [{ type: 'redact', replacement: '*' }],
-      },
-    ],
-  })
-
 /** `checkstream serve` in proxy mode with 403 phrases that every answer is read for. */
 export async function startCheckStream(
   upstream: string,
   { guarded = true, node = [] }: { guarded?: boolean; node?: readonly string[] } = {},
 ): Promise<Running> {
   const policy = join(temporary(), 'policy.yaml')
-  writeFileSync(policy, guarded ? rules(phrases()) : JSON.stringify({ name: 'none', rules: [] }))
+  writeFileSync(policy, guarded ? policyText() : JSON.stringify({ name: 'none', rules: [] }))
   const config = {
     mode: 'proxy',
     backend: { url: upstream },

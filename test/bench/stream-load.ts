@@ -1,14 +1,18 @@
 /** The load of the stream bench: streams at a pace, and what a client sees of them. */
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { nowUs, RECORDED, STAMP_END, STAMP_START } from './stream-parts.ts'
+import { nowUs, RECORDED, STAMP_END, STAMP_OPEN, STAMP_START } from './stream-parts.ts'
 
 /** Milliseconds: request to first frame, and each later frame from its sending to its arrival. */
 export type Times = {
   /** By request, so that the same request of two sides can be told. */
   readonly first: Map<string, number>
   readonly chunk: number[]
+  /** The same of frames after which no match was open. */
+  readonly idle?: Times
 }
+
+export const noTimes = (): Times => ({ first: new Map(), chunk: [] })
 
 export type Target = {
   readonly url: string
@@ -87,9 +91,10 @@ export function listen(
           const from = text.indexOf(STAMP_START, at)
           const to = from < 0 ? -1 : text.indexOf(STAMP_END, from)
           if (to < 0) break
-          const sent = Number(text.slice(from + 1, to))
-          if (seen++ === 0) taken?.times.first.set(taken.name, (now - begin) / 1000)
-          else taken?.times.chunk.push((now - sent) / 1000)
+          const isOpen = text[to - 1] === STAMP_OPEN
+          const since = seen++ === 0 ? begin : Number.parseInt(text.slice(from + 1, to), 10)
+          if (taken !== undefined)
+            note(taken, { ms: (now - since) / 1000, isFirst: seen === 1, isOpen })
           at = to
         }
         rest = text.slice(at).slice(-200)
@@ -113,6 +118,15 @@ export function listen(
     })
     outgoing.end(body)
   })
+}
+
+type Seen = { readonly ms: number; readonly isFirst: boolean; readonly isOpen: boolean }
+
+function note({ name, times }: Taken, { ms, isFirst, isOpen }: Seen): void {
+  for (const one of isOpen ? [times] : [times, times.idle]) {
+    if (isFirst) one?.first.set(name, ms)
+    else one?.chunk.push(ms)
+  }
 }
 
 /** `streams` at a time, each `rounds` times. */
@@ -143,6 +157,13 @@ export async function warmUp(target: Target, requests: number): Promise<void> {
 }
 
 const WARM_ROUNDS = 6
+
+/** The same for recorded streams, whose frames are of other shapes. */
+export async function warmUpRecorded(target: Target, rounds: number): Promise<void> {
+  const agent = agentOf()
+  await repeat(target, { frames: 60, everyMs: 5, recorded: true }, agent, { streams: 32, rounds })
+  agent.destroy()
+}
 
 /**
  * A plan against a target. There are always `streams` under way: each place starts its next stream when

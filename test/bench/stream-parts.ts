@@ -18,6 +18,19 @@ export function phrases(): string[] {
   return [...all]
 }
 
+/** The policy of the sidecar: every answer is read for all of them. */
+export const policyText = (): string =>
+  JSON.stringify({
+    name: 'bench',
+    rules: [
+      {
+        name: 'phrases',
+        trigger: { type: 'keywords', any: phrases(), match: 'word' },
+        actions: [{ type: 'redact', replacement: '*' }],
+      },
+    ],
+  })
+
 const WORDS =
   'the account can be opened online and the balance is shown at once so that every customer knows what was paid and what is due in the month that follows the first statement'.split(
     ' ',
@@ -35,6 +48,8 @@ export const stampedWord = (index: number): string =>
   `${wordAt(index)} ${STAMP_START}${nowUs()}${STAMP_END}`
 export const STAMP_START = '@'
 export const STAMP_END = ';'
+/** Before the end of a stamp: the frame that it stands in ends inside an open match. */
+export const STAMP_OPEN = 'o'
 /** The user whose answers are recorded streams. */
 export const RECORDED = 'recorded'
 

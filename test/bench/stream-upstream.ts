@@ -8,7 +8,7 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { frameOf, RECORDED, stampedWord } from './stream-parts.ts'
-import { recordedStreams, stamped } from './stream-recorded.ts'
+import { sentStreams, stamped } from './stream-recorded.ts'
 
 type Asked = {
   readonly max_tokens?: number
@@ -19,7 +19,7 @@ type Asked = {
 
 const LAST = `${frameOf({}, 'stop')}data: [DONE]\n\n`
 const [HEAD = '', TAIL = ''] = frameOf({ content: '\u0001' }).split('\\u0001')
-const recordings = recordedStreams()
+const recordings = sentStreams()
 let turn = 0
 /** Streams that wait for the next common instant, by interval. */
 const steps = new Map<number, Set<() => void>>()

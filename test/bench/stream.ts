@@ -21,7 +21,9 @@
  * `chrt -r 1 npm run bench:stream`; `real_time` in the record says whether it was.
  *
  * `recorded_…` is the spread load with recorded streams of real providers in place of made ones, where the
- * data folder is there: frames of many shapes, reasoning and tool calls among them.
+ * data folder is there: frames of many shapes, reasoning and tool calls among them. Some end inside what
+ * may become a phrase (`it's`: a word that begins with s) and have to wait for the next one, 33 ms later:
+ * `recorded_open_share` of all frames. `recorded_idle_…` is of the others, after which nothing is open.
  *
  * `--others` measures Portkey's gateway and LiteLLM instead, beside the sidecar under the same load.
  */
@@ -42,10 +44,12 @@ import {
   type Target,
   type Times,
   agentOf,
+  noTimes,
   play,
   quantile,
   repeat,
   warmUp,
+  warmUpRecorded,
 } from './stream-load.ts'
 import { startOthers } from './stream-others.ts'
 import { recordedStreams } from './stream-recorded.ts'
@@ -54,6 +58,7 @@ const STREAMS = 32
 const TURNS = 6
 const BURST_TURNS = 3
 const RECORDED_TURNS = 2
+const RECORDED_WARM_UP = 12
 const WARM_UP = 9_000
 
 const SPREAD: Omit<Plan, 'seed'> = {
@@ -85,9 +90,9 @@ const sideOf = (name: string, running: Running, model = 'm'): Side => ({
   name,
   running,
   target: { url: running.url, model, ...(running.headers && { headers: running.headers }) },
-  spread: { first: new Map(), chunk: [] },
-  burst: { first: new Map(), chunk: [] },
-  recorded: { first: new Map(), chunk: [] },
+  spread: noTimes(),
+  burst: noTimes(),
+  recorded: { ...noTimes(), idle: noTimes() },
   cpuSeconds: 0,
 })
 
@@ -110,6 +115,7 @@ async function measure(sides: readonly Side[], turns: number, burstTurns: number
 /** The same with recorded streams; false where there are none. */
 async function measureRecorded(sides: readonly Side[]): Promise<boolean> {
   if (recordedStreams().length === 0) return false
+  for (const { target } of sides) await warmUpRecorded(target, RECORDED_WARM_UP)
   for (let turn = 0; turn < RECORDED_TURNS; turn++) {
     for (const { target, recorded } of turn % 2 === 0 ? sides : sides.toReversed()) {
       await play(target, { ...SPREAD, seed: turn, recorded: true }, agent, recorded)
@@ -135,6 +141,20 @@ function times(prefix: string, of: Times, than?: Times): Record<string, number> 
     }
   }
   return figures
+}
+
+function recordedFigures([direct, relay, guarded]: readonly [Side, Side, Side]): Record<
+  string,
+  number
+> {
+  const all = guarded.recorded.chunk.length
+  const idle = guarded.recorded.idle?.chunk.length ?? 0
+  return {
+    ...times('recorded_added_', guarded.recorded, direct.recorded),
+    ...times('recorded_idle_added_', guarded.recorded.idle ?? noTimes(), direct.recorded.idle),
+    ...times('recorded_relay_added_', relay.recorded, direct.recorded),
+    recorded_open_share: round(1 - idle / all, 4),
+  }
 }
 
 /** The median of what was added to the same request of the same schedule. */
@@ -200,8 +220,7 @@ async function measureOurs(direct: Side, socket: string): Promise<void> {
     ...times('burst_relay_added_', relay.burst, direct.burst),
     ...times('burst_direct_', direct.burst),
     recorded_streams: recordedStreams().length,
-    ...(isRecorded ? times('recorded_added_', guarded.recorded, direct.recorded) : {}),
-    ...(isRecorded ? times('recorded_relay_added_', relay.recorded, direct.recorded) : {}),
+    ...(isRecorded ? recordedFigures([direct, relay, guarded]) : {}),
     guard_cpu_us_per_frame: round(guardCpuUs(), 2),
     held_bytes_p99_idle: quantile(held.idle, 0.99),
     held_bytes_p99: quantile(held.all, 0.99),

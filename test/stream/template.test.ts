@@ -52,6 +52,13 @@ describe('createTemplate', () => {
     expect(accepted).toBeGreaterThan(5)
   })
 
+  it('takes a frame that says that it counts no usage yet', () => {
+    const data = (text: string, usage: unknown): string => frame(text, {}, { usage })
+    const quiet = templateOf(data(' the', null))
+    expect(quiet?.textOf(data(' next', null))).toBe(' next')
+    expect(quiet?.textOf(data(' next', { prompt_tokens: 1 }))).toBeUndefined()
+  })
+
   it.each([
     ['ends', frame(' the', { finish_reason: 'stop' })],
     ['carries log probabilities', frame(' the', { logprobs: { content: [] } })],
