@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { digestFolder } from '../../../src/classifiers/models-file.ts'
 import { loadConfig } from '../../../src/config/file.ts'
 import { readSiteSettings } from '../../../src/main/site/site-files.ts'
 
@@ -35,5 +36,22 @@ describe('readSiteSettings', () => {
     expect(calibration['mine']).toContainEqual(
       expect.objectContaining({ model: 'stream', label: 'toxicity' }),
     )
+  })
+
+  it('keeps what is known of every model where a name has several, each with its digest', () => {
+    const own = join(import.meta.dirname, '../../../models/encoder')
+    const heads = (models: string) =>
+      read(['classifiers.models', models]).settings.calibration?.['risk'] ?? []
+    const shipped = heads('[risk]')
+    expect(shipped.map(({ model, inStep }) => [model, inStep])).toEqual([
+      ['stream', true],
+      ['encoder', false],
+    ])
+    const both = heads(`[risk, { name: risk, path: '${own}' }]`)
+    expect(both.slice(0, 2)).toEqual(shipped)
+    expect(both.length).toBeGreaterThan(2)
+    for (const { model, digest } of both) {
+      expect(digest).toBe(digestFolder(join(own, '..', model)).digest)
+    }
   })
 })
