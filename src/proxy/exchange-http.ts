@@ -71,7 +71,12 @@ export function readBody(
 }
 
 /** Sends an error in the client's own shape; only cuts the connection when headers are out. */
-export function sendProblem(response: ServerResponse, problem: Problem, dialect?: Dialect): void {
+export function sendProblem(
+  response: ServerResponse,
+  problem: Problem,
+  dialect?: Dialect,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   if (response.headersSent || response.destroyed) {
     response.destroy()
     return
@@ -82,6 +87,7 @@ export function sendProblem(response: ServerResponse, problem: Problem, dialect?
   // A body that was not read to its end would be taken for the next request.
   const close = response.req.complete ? {} : { connection: 'close' }
   response.writeHead(problem.status, {
+    ...headers,
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(text),
     ...retry,

@@ -49,7 +49,7 @@ export async function generate(
   const admission = await parts.admit({ requestId, path, dialect, body: parsed, headers, remote })
   signal.throwIfAborted()
   if (admission.kind === 'deny') {
-    sendProblem(response, admission.problem, dialect)
+    sendProblem(response, admission.problem, dialect, admission.headers)
     return { outcome: 'denied', stream }
   }
   const body = admission.body ?? parsed

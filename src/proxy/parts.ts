@@ -19,7 +19,12 @@ export type AdmissionRequest = {
 }
 
 export type Admission =
-  | { readonly kind: 'deny'; readonly problem: Problem }
+  | {
+      readonly kind: 'deny'
+      readonly problem: Problem
+      /** Added to the answer that says so. */
+      readonly headers?: Readonly<Record<string, string>>
+    }
   | {
       readonly kind: 'admit'
       /** Undefined: the upstream knows nothing of us (proxy mode). */

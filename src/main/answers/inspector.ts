@@ -13,7 +13,7 @@ import { DIALECTS } from './dialect-names.ts'
 import { createIngress } from './ingress.ts'
 import type { Judges } from '../scores/judges.ts'
 import type { ObserveFirings } from '../observe-firings.ts'
-import { told } from './told-headers.ts'
+import { refused, told } from './told-headers.ts'
 import type { Tenancy } from '../tenants/tenancy.ts'
 import { toolSite } from '../site/tool-site.ts'
 import type { ToolSite } from '../../steering/site.ts'
@@ -66,8 +66,10 @@ export function createInspector(parts: InspectorParts): Inspect {
     const inspected = parts.checksRequests
       ? await ingress({ policy: policy.compiled, dialect, body, pieces, context, observe })
       : undefined
-    if (inspected?.problem !== undefined) return { kind: 'deny', problem: inspected.problem }
     const before = inspected?.decisions ?? []
+    if (inspected?.problem !== undefined) {
+      return { kind: 'deny', problem: inspected.problem, headers: refused(policy, before) }
+    }
     const calls = createCallDesk({
       policy: policy.compiled,
       context,

@@ -9,6 +9,7 @@ import type { GuardTransform } from '../../stream/transform.ts'
 import type { SitePolicy } from '../site/site-policies.ts'
 
 type Admit = Extract<Admission, { kind: 'admit' }>
+type Headers = Readonly<Record<string, string>>
 type Told = Pick<Admit, 'headers' | 'transform' | 'prepare' | 'report'>
 
 const REVISION_DIGITS = 16
@@ -20,14 +21,8 @@ export function told(
   guard: ((answer: Parameters<NonNullable<Admit['transform']>>[0]) => GuardTransform) | undefined,
 ): Told {
   let open: GuardTransform | undefined
-  const headers = {
-    'x-checkstream-policy': encodeURIComponent(policy.name),
-    'x-checkstream-revision': policy.digest.slice(0, REVISION_DIGITS),
-  }
-  const report = (): Readonly<Record<string, string>> => {
-    const decisions = [...before, ...(open?.decisions ?? [])]
-    return { 'x-checkstream-decisions': decisionsOf(decisions.flatMap(({ firings }) => firings)) }
-  }
+  const headers = policyOf(policy)
+  const report = (): Headers => doneOf([...before, ...(open?.decisions ?? [])])
   if (guard === undefined) return { headers, report }
   let ready: GuardTransform | undefined
   return {
@@ -44,6 +39,20 @@ export function told(
     transform: (answer) => (open = (answer.stream ? ready : undefined) ?? guard(answer)),
   }
 }
+
+/** Of a request that was refused, for what was decided about it. */
+export function refused(policy: SitePolicy, decisions: readonly StreamDecision[]): Headers {
+  return { ...policyOf(policy), ...doneOf(decisions) }
+}
+
+const policyOf = ({ name, digest }: SitePolicy): Headers => ({
+  'x-checkstream-policy': encodeURIComponent(name),
+  'x-checkstream-revision': digest.slice(0, REVISION_DIGITS),
+})
+
+const doneOf = (decisions: readonly StreamDecision[]): Headers => ({
+  'x-checkstream-decisions': decisionsOf(decisions.flatMap(({ firings }) => firings)),
+})
 
 /** `rule=action` pairs, each once, `none` when nothing was done. */
 function decisionsOf(firings: readonly RuleFiring[]): string {

@@ -26,6 +26,10 @@ ${ANSWER_RULES}  - name: watching
     phase: ingress
     trigger: { type: keywords, any: [bonds] }
     actions: [{ type: inject, content: Not advice., position: after }]
+  - name: refused
+    phase: ingress
+    trigger: { type: keywords, any: [contraband] }
+    actions: [{ type: stop, message: Not here. }]
 `
 
 type Case = { readonly name: string; readonly says: string; readonly told: string }
@@ -66,6 +70,7 @@ const says: Script = (response, { url, body }) => {
 }
 
 type Told = {
+  readonly status: number | undefined
   readonly headers: Readonly<Record<string, unknown>>
   readonly trailers: Readonly<Record<string, unknown>>
   readonly bytes: Buffer
@@ -81,7 +86,8 @@ function post(url: string, body: object, more: Record<string, string> = {}): Pro
       response.on('data', (piece: Buffer) => pieces.push(piece))
       response.on('end', () => {
         const bytes = Buffer.concat(pieces)
-        resolve({ headers: response.headers, trailers: response.trailers, bytes })
+        const { statusCode: status, trailers } = response
+        resolve({ headers: response.headers, status, trailers, bytes })
       })
     })
     sent.on('error', reject)
@@ -129,6 +135,15 @@ describe.each(MODES)('%s mode', (mode) => {
         expect(headers['x-checkstream-policy']).toBe(encodeURIComponent('site of é'))
         expect(headers['x-checkstream-revision']).toMatch(/^[0-9a-f]{16}$/)
       }
+    })
+
+    it.each([false, true])('a request that is refused, stream %s', async (stream) => {
+      const { headers, status, trailers } = await ask('The passphrase for contraband.', stream)
+      expect(status).toBe(403)
+      expect(headers['x-checkstream-decisions']).toBe('asked=redact, refused=stop')
+      expect(headers['x-checkstream-policy']).toBe(encodeURIComponent('site of é'))
+      expect(headers['x-checkstream-revision']).toMatch(/^[0-9a-f]{16}$/)
+      expect(trailers).toEqual({})
     })
 
     it.each(cases)('$name: the last comment tells the same, each firing once', async (one) => {
