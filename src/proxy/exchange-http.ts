@@ -33,16 +33,20 @@ export function readBody(
   return new Promise((resolve, reject) => {
     let chunks: Uint8Array[] = []
     let bytes = 0
+    let isOver = false
     const release = (): void => {
       budget.release(bytes)
       bytes = 0
       chunks = []
     }
     const fail = (error: unknown): void => {
+      isOver = true
       release()
       reject(error)
     }
     const finish = (): void => {
+      if (isOver) return
+      isOver = true
       const [only] = chunks
       const whole = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes)
       release()
@@ -65,7 +69,10 @@ export function readBody(
     }
     request.on('data', onData)
     request.once('end', finish)
-    request.once('close', () => fail(new Error('the client is gone')))
+    // Every request is closed some time, and an error that nobody sees is dear to make.
+    request.once('close', () => {
+      if (!isOver) fail(new Error('the client is gone'))
+    })
     request.once('error', fail)
   })
 }

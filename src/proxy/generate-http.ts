@@ -98,7 +98,7 @@ async function relay(parts: ProxyParts, generation: Generation, relayed: Relay):
           onStop: () => (stopped = true),
         })
   const rest = admission.transform?.({ stream: streamed, status: answer.statusCode }) ?? UNCHANGED
-  const headers = { ...toClientHeaders(answer.headers, requestId, true), ...admission.headers }
+  const headers = Object.assign(toClientHeaders(answer.headers, requestId, true), admission.headers)
   const head = createHead(response, answer.statusCode, streamed, {
     headers,
     report: admission.report,
