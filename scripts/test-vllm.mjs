@@ -34,6 +34,7 @@ const SUITES = [
   { name: 'adapt', args: ['adapt.py', 'v2'], env: gpu ? {} : V2 },
   { name: 'tools', args: ['tools.py'] },
   { name: 'probe', args: ['probe.py', ...(isRecorded ? ['record'] : [])] },
+  { name: 'probe', args: ['probe.py', 'v2'], env: gpu ? {} : V2 },
   { name: 'tp', args: ['tensor_parallel.py'] },
   { name: 'e2e', args: ['end_to_end.py'] },
   { name: 'start', args: ['start.py'] },

@@ -20,6 +20,7 @@ from .events import Attached, DenySet, Event, ProbeReady
 from .guard import Guard, without_force
 from .identity import parse_request
 from .opened import opened_message
+from .outbox import Entries
 from .probe import WATCH, Probe, Scores, parse_probe
 from .track import Track, catch_up, start_over
 from .worker import Worker
@@ -59,12 +60,12 @@ class Core:
 
     def close(self, row: Row) -> None:
         """Tells what a row that is gone had said last, and that it is gone."""
-        if not row.picked or self._link is None:
-            return
-        last = catch_up(row)
-        if last is not None:
-            self._link.report([last], self.guard.report_state)
-        self._link.close(row.slot, row.generation, row.seen)
+        if row.picked and self._link is not None:
+            last = catch_up(row)
+            if last is not None:
+                self._link.report([self._scored(last)], self.guard.report_state)
+            self._link.close(row.slot, row.generation, row.seen)
+        self.scores.forget(row.slot)
 
     def follow(self, rows: Sequence[Row]) -> None:
         """These are the live rows from now on."""
@@ -77,9 +78,7 @@ class Core:
         """Reads what the rows have generated and tells the sidecar."""
         entries = self.track.read()
         if self._link is not None:
-            if self.probe is not None:
-                entries = [replace(some, probe=self.scores.of(some.slot)) for some in entries]
-            self._link.report(entries, self.guard.report_state)
+            self._link.report([self._scored(some) for some in entries], self.guard.report_state)
             if ends_step:
                 self._link.end_step(self.awaits)
 
@@ -94,18 +93,25 @@ class Core:
                 late = self._hear(arrived)
         return self._admit() if self.fresh else [], late
 
-    def judge(self, slots: Ints) -> None:
-        """The probe's scores of the logits rows, whose slots these are, for the next report."""
+    def judge(self, rows: Callable[[], tuple[Ints, Ints]]) -> None:
+        """The probe's scores of the logits rows, for the next report. `rows` gives, where there is a
+        probe, their slots (-1: nobody's) and the output positions about to be sampled."""
         hidden = WATCH.take()
         if self.probe is None or hidden is None:
             return
+        slots, positions = rows()
         if hidden.shape[-1] != self.probe.width:
             # Fitted for another model: refused once, and rows go on without scores.
             width, self.probe, WATCH.wanted = self.probe.width, None, False
             self.stats.note(ValueError(f"probe: {width} wide, the model {hidden.shape[-1]}"))
         elif hidden.shape[0] == len(slots):
             ours = slots >= 0
-            self.scores.put(slots[ours], self.probe.score(hidden)[ours])
+            self.scores.put(slots[ours], positions[ours], self.probe.score(hidden)[ours])
+
+    def _scored(self, some: Entries) -> Entries:
+        if self.probe is None:
+            return some
+        return replace(some, probe=self.scores.of(some.slot, some.position))
 
     def doomed(self) -> list[Row]:
         """Rows that nobody can judge and that therefore end."""

@@ -18,6 +18,8 @@ import torch
 from .blob import Ints
 
 MAX_BYTES = 1 << 20
+# Positions of a slot whose scores are kept until their tokens are told.
+KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +88,33 @@ class Probe:
 
 
 class Scores:
-    """The newest score of each slot. 0.5 says nothing: what a slot has before its first."""
+    """The scores of each slot's newest output positions. 0.5 says nothing: what a position has that no
+    state was judged for. Bound: KEPT positions a slot, far more than a step says or a copy lags behind."""
 
     def __init__(self) -> None:
-        self._of = np.full(0, 0.5, dtype=np.float32)
+        self._of = np.full((0, KEPT), 0.5, dtype=np.float32)
+        self._at = np.full((0, KEPT), -1, dtype=np.int64)
 
-    def put(self, slots: Ints, scores: Any) -> None:
+    def put(self, slots: Ints, positions: Ints, scores: Any) -> None:
         size = int(slots.max()) + 1 if len(slots) else 0
         if size > len(self._of):
-            more = np.full(size - len(self._of), 0.5, dtype=np.float32)
-            self._of = np.concatenate([self._of, more])
-        self._of[slots] = scores
+            missing = ((0, size - len(self._of)), (0, 0))
+            self._of = np.pad(self._of, missing, constant_values=0.5)
+            self._at = np.pad(self._at, missing, constant_values=-1)
+        self._of[slots, positions % KEPT] = scores
+        self._at[slots, positions % KEPT] = positions
 
-    def of(self, slots: Any) -> Any:
-        known = np.asarray(slots) < len(self._of)
-        return np.where(known, self._of[np.where(known, slots, 0)], 0.5) if len(self._of) else known * 0.5
+    def of(self, slots: Any, positions: Any) -> Any:
+        slots, positions = np.asarray(slots), np.asarray(positions)
+        known = slots < len(self._of)
+        where = (np.where(known, slots, 0), positions % KEPT)
+        if not len(self._of):
+            return np.full(len(slots), 0.5, dtype=np.float32)
+        return np.where(known & (self._at[where] == positions), self._of[where], np.float32(0.5))
+
+    def forget(self, slot: int) -> None:
+        """The slot is given to another request."""
+        self._at[slot : slot + 1] = -1
 
 
 class Watch:

@@ -129,7 +129,12 @@ class V1:
             self._slots = np.full(len(logits), -1, dtype=np.int64)
             self._slots[self._where] = core.track.slot
         self._mask(logits)
-        core.judge(self._slots)
+        core.judge(self._judged)
+
+    def _judged(self) -> tuple[Ints, Ints]:
+        positions = np.zeros_like(self._slots)
+        positions[self._where] = self._core.track.seen
+        return self._slots, positions
 
     def _mask(self, logits: torch.Tensor) -> None:
         core, width = self._core, self._worker.width

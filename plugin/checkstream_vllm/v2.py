@@ -151,6 +151,7 @@ class V2:
         doomed = core.doomed()
         if doomed or core.edited:
             self._edit(logits, context, doomed)
+        core.judge(lambda: self._layout(logits, context))
 
     # ------------------------------------------------------------ programs, on the device
 
@@ -260,23 +261,25 @@ class V2:
         ends = {row.slot for row in doomed}
         edited = {row.slot: row for row in core.edited}
         slots, positions = self._layout(logits, context)
-        for index, (slot, position) in enumerate(zip(slots, positions, strict=True)):
+        places = zip(slots.tolist(), positions.tolist(), strict=True)
+        for index, (slot, position) in enumerate(places):
             row = self._rows.get(slot)
             if row is None:
                 continue
             if slot in ends or (slot in edited and not core.edit(logits[index], row, position)):
                 core.stop(logits[index], row)
 
-    def _layout(self, logits: torch.Tensor, context: Any) -> tuple[list[int], list[int]]:
+    def _layout(self, logits: torch.Tensor, context: Any) -> tuple[Ints, Ints]:
         """Slots and output positions of the logits rows, on the host. Without drafts they are known
-        there; with drafts this waits for the device, in steps with a directive only."""
+        there; with drafts this waits for the device, in steps with a directive or a probe only."""
         if not self._drafts and len(context.idx_mapping_np) == logits.shape[0]:
             slots, ends = context.idx_mapping_np, context.seq_lens_upper_bound_np
         else:
             slots = context.expanded_idx_mapping.cpu().numpy()
             ends = context.pos.cpu().numpy() + 1
-        positions = np.asarray(ends)[: len(slots)] - self._states.prompt_len.np[slots]
-        return slots.tolist(), positions.tolist()
+        slots = np.asarray(slots, dtype=np.int64)
+        positions = np.asarray(ends, dtype=np.int64)[: len(slots)]
+        return slots, positions - self._states.prompt_len.np[slots]
 
     def _degrade(self, logits: torch.Tensor, context: Any) -> None:
         """We cannot tell what a row may say: fail open lets it go on, everything else ends it."""

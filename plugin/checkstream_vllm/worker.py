@@ -181,7 +181,7 @@ def _hello(
     capabilities = ["adapt", "force", "stop", "deny", "prompt_tokens"]
     if getattr(vllm_config, "speculative_config", None) is not None:
         capabilities.append("speculative")
-    if runner == "v1" and _watch_hidden_states(vllm_config):
+    if _watch_hidden_states(vllm_config):
         capabilities.append("probe")
     served = getattr(vllm_config.model_config, "served_model_name", None)
     name = served[0] if isinstance(served, list) and served else served

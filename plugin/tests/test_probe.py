@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,9 @@ from checkstream_vllm.protocol import EngineMessage
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from checkstream_vllm.probe import WATCH, Probe, parse_probe, probe_bytes
-from engine import FakeLink, attached
-from test_rows import WIDTH, alone, free_program, request, v1
+from checkstream_vllm.probe import KEPT, WATCH, Probe, Scores, parse_probe, probe_bytes
+from engine import FakeLink, V2States, attached
+from test_rows import WIDTH, alone, context, free_program, request, v1, v2, write
 
 HIDDEN = 6
 FACTS = {"label": "unsafe"}
@@ -79,6 +80,57 @@ def test_a_token_is_told_with_the_score_of_the_state_it_was_sampled_from() -> No
         processor.update_state(None)
     assert processor._stats.errors == 0, processor._stats.last_error
     assert [float(some.probe[0]) for some in link.entries] == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.parametrize("drafts", [0, 2])
+def test_v2_tells_each_token_with_the_score_of_its_own_state(drafts: int) -> None:
+    """Drafts are refused at random, and a refused position is judged again in the next step."""
+    r, link, model = random.Random(drafts), Told(), Model()
+    states = V2States(torch, 2, 200, WIDTH)
+    processor = v2(link, states, drafts)
+    WATCH.wrap(Model)
+    link.events = [*attached(free_program()), events.ProbeReady(probe_bytes(WEIGHT, 0.0, FACTS))]
+    rows = [request(None, 3), request(None, 5)]
+    wanted: dict[tuple[int, int], float] = {}
+    for _ in range(30):
+        for slot, q in enumerate(rows):
+            if not q["output"]:
+                write(states, slot, q)
+                assert processor.add_request(slot, q["params"])
+        processor.apply_staged_writes()
+        layout, places = [], []
+        for slot, q in enumerate(rows):
+            q["guess"] = [r.randrange(WIDTH) for _ in range(r.randrange(drafts + 1))]
+            for offset in range(len(q["guess"]) + 1):
+                said = [*q["prompt"], *q["output"], *q["guess"][:offset]]
+                layout.append((slot, offset, len(said) - 1, said[-1]))
+                places.append((slot, len(said) - len(q["prompt"])))
+        hidden = torch.randn(len(layout), HIDDEN)
+        expected = torch.sigmoid(hidden.double() @ torch.tensor(WEIGHT)).tolist()
+        processor.apply(model.compute_logits(hidden), context(layout, states))
+        assert processor._stats.errors == 0, processor._stats.last_error
+        wanted.update(zip(places, expected, strict=True))
+        for slot, q in enumerate(rows):
+            q["output"] += [*q["guess"][: r.randrange(drafts + 1)], r.randrange(WIDTH)]
+            tokens = torch.tensor([*q["prompt"], *q["output"]], dtype=torch.int32)
+            states.all_token_ids.gpu[slot, : len(tokens)] = tokens
+            states.total_len.gpu[slot] = len(tokens)
+    told = [
+        (slot, position, score)
+        for some in link.entries
+        for slot, position, score in zip(some.slot, some.position, some.probe, strict=True)
+    ]
+    assert len(told) > 50
+    for slot, position, score in told:
+        assert score == pytest.approx(wanted[int(slot), int(position)], abs=1e-6)
+
+
+def test_a_slot_that_is_given_away_takes_no_score_along() -> None:
+    scores = Scores()
+    scores.put(np.array([3]), np.array([7]), [0.9])
+    assert scores.of([3, 3, 9], [7, 7 + KEPT, 7]).tolist() == pytest.approx([0.9, 0.5, 0.5])
+    scores.forget(3)
+    assert scores.of([3], [7]).tolist() == [0.5]
 
 
 def test_a_probe_for_another_model_is_refused_and_rows_go_on_without_scores() -> None:

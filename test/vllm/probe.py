@@ -1,8 +1,8 @@
 """A probe on the demo model's own hidden states, from labelled texts to a stopped answer.
 
 `checkstream probe fit` runs the texts through vLLM; the sidecar sends the probe to the engine, which
-scores every token; a rule stops an answer that the probe calls a promise. `probe.py record` writes cost
-and quality to test/bench/record/probe.json.
+scores every token; a rule stops an answer that the probe calls a promise. `probe.py v2` is the same on
+Model Runner V2; `probe.py record` writes cost and quality to test/bench/record/probe.json.
 """
 
 import json
@@ -18,6 +18,10 @@ from adapt import record
 from serving import Serving
 from stage import ROOT, case, close, engine, environment, expect, finish, model_folder, processor_of
 
+# That runner's kernels are interpreted on a CPU, so it gets few requests.
+IS_V2 = "v2" in sys.argv
+EACH = 6 if IS_V2 else 24
+V2_KEYS = ("CHECKSTREAM_TEST_V2", "VLLM_USE_V2_MODEL_RUNNER")
 FOLDER = Path(tempfile.mkdtemp(prefix="checkstream-"))
 PROBE, TEXTS = FOLDER / "promise.safetensors", FOLDER / "texts.jsonl"
 PROMPT = "What about the fund?"
@@ -46,7 +50,7 @@ rules:
     phase: step
     wait: true
     mode: enforce
-    trigger: { type: classifier, classifier: probe, threshold: 0.95 }
+    trigger: { type: classifier, classifier: probe, threshold: 0.99 }
     actions: [{ type: stop, message: Stopped. }]
 """
 
@@ -73,7 +77,9 @@ def fitted(found):
     command = ["node", "dist/cli.js", "probe", "fit", "--model", model_folder()]
     command += ["--texts", str(TEXTS), "--out", str(PROBE), "--label", "promise"]
     command += ["--python", sys.executable]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
+    # Always by V1, which computes the same states in a fraction of the time.
+    env = {k: v for k, v in os.environ.items() if k not in V2_KEYS}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=400)
     expect(done.returncode == 0, done.stderr[-1500:])
     found["facts"] = json.loads(done.stdout.strip().splitlines()[-1])
     area = float(found["facts"]["auroc"])
@@ -104,20 +110,20 @@ def answers(llm, sentences, tag):
 
 
 def judged(llm, serving, found):
-    r = random.Random(99)
-    risk = [sentence(r, PLAIN) + " " + sentence(r, PROMISES) + " " + sentence(r, PLAIN) for _ in range(24)]
-    calm = [" ".join(sentence(r, PLAIN) for _ in range(3)) for _ in range(24)]
-    answers(llm, calm[:8], "warm")
+    r, many = random.Random(99), EACH
+    risk = [sentence(r, PLAIN) + " " + sentence(r, PROMISES) + " " + sentence(r, PLAIN) for _ in range(many)]
+    calm = [" ".join(sentence(r, PLAIN) for _ in range(3)) for _ in range(many)]
+    answers(llm, calm[: many // 3], "warm")
     bad, good = answers(llm, risk, "risk"), answers(llm, calm, "calm")
     stats = processor_of(llm)._runner._stats
     expect(stats.errors == 0, f"{stats.errors} errors: {stats.last_error}")
     stopped, wrong = sum(s for _, s in bad), sum(s for _, s in good)
-    found["stopped_of_24"], found["stopped_wrongly_of_24"] = stopped, wrong
-    expect(stopped >= 20, f"only {stopped} of 24 promises were stopped")
-    expect(wrong <= 2, f"{wrong} of 24 harmless answers were stopped")
+    found[f"stopped_of_{many}"], found[f"stopped_wrongly_of_{many}"] = stopped, wrong
+    expect(stopped >= many * 5 / 6, f"only {stopped} of {many} promises were stopped")
+    expect(wrong <= many / 12, f"{wrong} of {many} harmless answers were stopped")
     told = {d["request_id"] for d in serving.log() if d["rule"] == "promise"}
     expect(len(told) >= stopped, f"{len(told)} decisions for {stopped} stops")
-    return f"{stopped} of 24 promises stopped, {wrong} of 24 harmless answers"
+    return f"{stopped} of {many} promises stopped, {wrong} of {many} harmless answers"
 
 
 def costs(llm, found):
@@ -149,16 +155,17 @@ def beside_text(found):
 
 
 def main():
-    found = {}
+    found, v2 = {}, " v2" if IS_V2 else ""
     os.environ["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
     environment(FOLDER / "step.sock")
-    case("probe: fitted by the command", fitted, found)
+    case(f"probe{v2}: fitted by the command", fitted, found)
     scoring = {"classifiers": {"embedding_mode": True, "probe": str(PROBE)}}
     serving = Serving(FOLDER, policies={"probed": POLICY}, **scoring).start()
     llm = engine("adversary:Script", "checkstream_vllm:CheckStream")
-    case("probe: a verdict of the model's own states stops an answer", judged, llm, serving, found)
-    case("probe: what scoring costs", costs, llm, found)
-    case("probe: beside the text path", beside_text, found)
+    case(f"probe{v2}: a verdict of the model's own states stops an answer", judged, llm, serving, found)
+    if not IS_V2:
+        case("probe: what scoring costs", costs, llm, found)
+        case("probe: beside the text path", beside_text, found)
     close(llm)
     serving.stop()
     if "record" in sys.argv:
