@@ -147,7 +147,7 @@ it('looks for every format at once in linear time', () => {
   for (const opener of ['<', '<tool_call>', '[', '{"name": ']) {
     expectLinear(createDetectingRecogniser, (chars) => opener.repeat(chars / opener.length))
   }
-})
+}, 120_000)
 
 /** Four times it is past the bound of a call. */
 const SMALL = 280_000
