@@ -25,20 +25,18 @@ const ROWS: readonly (readonly [record: string, key: string, what: string, unit:
   ['mask', 'compile_ms_point_folds', '… with the five folds of single characters', 'ms'],
   ['mask', 'compile_ms_all_folds', '… with every fold at once', 'ms'],
   ['mask', 'xgrammar_compile_ms', "… XGrammar's `excludes` (exact bytes only), same run", 'ms'],
-  [
-    'mask',
-    'llguidance_compile_ms',
-    '… a complement in llguidance (exact bytes only), same run',
-    'ms',
-  ],
   ['mask', 'compile_ms_48000', '48 000 phrases × o200k compiled, case fold', 'ms'],
   ['mask', 'program_bytes', 'program of the 403 phrases', 'bytes'],
   ['mask', 'advance_ns_p99', 'one row advanced in the sidecar, p99', 'ns'],
   ['mask', 'plugin_apply_us_p50', 'plugin: 64 rows × 151 936 logits masked on CPU, p50', 'µs'],
-  ['mask', 'xgrammar_fill_us', 'mask of one row by XGrammar, without applying it, same run', 'µs'],
-  ['mask', 'llguidance_fill_us', '… by llguidance, states that are new', 'µs'],
-  ['mask', 'llguidance_fill_again_us', '… by llguidance, states that it knows', 'µs'],
   ['mask', 'dense_us_p50', 'one dense `masked_fill_` of that shape, same run', 'µs'],
+  ['mask-peers', 'compile_ms', 'side by side: 403 phrases compiled, case fold', 'ms'],
+  ['mask-peers', 'xgrammar_compile_ms', "… XGrammar's `excludes`, exact bytes only", 'ms'],
+  ['mask-peers', 'llguidance_compile_ms', '… a complement in llguidance, exact bytes only', 'ms'],
+  ['mask-peers', 'row_us', 'side by side: mask of one row, made and applied', 'µs'],
+  ['mask-peers', 'xgrammar_fill_us', '… made by XGrammar', 'µs'],
+  ['mask-peers', 'llguidance_fill_us', '… made by llguidance, in states that are new to it', 'µs'],
+  ['mask-peers', 'llguidance_fill_again_us', '… in states that it knows', 'µs'],
   ['vllm', 'ratio_1', 'throughput with the guard / without, 1 request', ''],
   ['vllm', 'ratio_8', '… 8 requests', ''],
   ['vllm', 'ratio_64', '… 64 requests', ''],
@@ -75,7 +73,10 @@ const ROWS: readonly (readonly [record: string, key: string, what: string, unit:
 ]
 
 /** Records that are written by a bench of another name. */
-const COMMANDS: Readonly<Record<string, string>> = { 'stream-others': 'stream -- --others' }
+const COMMANDS: Readonly<Record<string, string>> = {
+  'stream-others': 'stream -- --others',
+  'mask-peers': 'mask',
+}
 
 function valueOf(record: string, key: string): string | undefined {
   const path = join(RECORDS, `${record}.json`)

@@ -199,6 +199,15 @@ function peer(script: string, none: PeerFigures): PeerFigures {
 }
 
 const allPlugin = plugin(allProgram)
+const ownPlugin = plugin(program)
+const peers = {
+  ...peer('xgrammar_excludes.py', { xgrammar_compile_ms: null, xgrammar_fill_us: null }),
+  ...peer('llguidance_excludes.py', {
+    llguidance_compile_ms: null,
+    llguidance_fill_us: null,
+    llguidance_fill_again_us: null,
+  }),
+}
 const out = {
   vocabulary: name,
   phrases: phrases.length,
@@ -216,15 +225,17 @@ const out = {
   program_bytes_word: wordProgram.blob.length,
   program_bytes_all_folds: allProgram.blob.length,
   mismatches: mismatches(),
-  ...plugin(program),
+  ...ownPlugin,
   plugin_apply_all_folds_us_p50: allPlugin.plugin_apply_us_p50,
-  ...peer('xgrammar_excludes.py', { xgrammar_compile_ms: null, xgrammar_fill_us: null }),
-  ...peer('llguidance_excludes.py', {
-    llguidance_compile_ms: null,
-    llguidance_fill_us: null,
-    llguidance_fill_again_us: null,
-  }),
+  ...peers,
   vocabulary_walk_ms: walkMs(),
   notes,
 }
+// Side by side, of one run; a row of ours is a 64th of all, and applied to the logits.
+const row = ownPlugin.plugin_apply_us_p50
+report('mask-peers', {
+  compile_ms: compileMs,
+  row_us: row === null ? null : round(row / 64),
+  ...peers,
+})
 report('mask', out)
