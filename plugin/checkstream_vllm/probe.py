@@ -105,11 +105,11 @@ class Scores:
         self._at[slots, positions % KEPT] = positions
 
     def of(self, slots: Any, positions: Any) -> Any:
+        if not len(self._of):
+            return np.full(len(slots), 0.5, dtype=np.float32)
         slots, positions = np.asarray(slots), np.asarray(positions)
         known = slots < len(self._of)
         where = (np.where(known, slots, 0), positions % KEPT)
-        if not len(self._of):
-            return np.full(len(slots), 0.5, dtype=np.float32)
         return np.where(known & (self._at[where] == positions), self._of[where], np.float32(0.5))
 
     def forget(self, slot: int) -> None:

@@ -168,14 +168,8 @@ function plugin(measured: TokenProgram): PluginFigures {
 }
 
 type PeerFigures = Readonly<Record<string, number | null>>
-/** The same phrases and vocabulary in another engine of masks, where a virtual environment has it. */
-function peer(script: string, none: PeerFigures): PeerFigures {
-  const root = resolve(import.meta.dirname, '../..')
-  const pythons = [
-    process.env['CHECKSTREAM_PYTHON'],
-    join(root, '.venv-vllm/bin/python'),
-    join(root, '.venv/bin/python'),
-  ]
+/** The same phrases and vocabulary in other engines of masks, where a virtual environment has them. */
+function measurePeers(): PeerFigures {
   const folder = mkdtempSync(join(tmpdir(), 'mask-'))
   try {
     const tokens = Array.from({ length: vocabulary.size }, (_, id) =>
@@ -183,31 +177,39 @@ function peer(script: string, none: PeerFigures): PeerFigures {
     )
     const given = join(folder, 'given.json')
     writeFileSync(given, JSON.stringify({ phrases, tokens }))
-    for (const python of pythons) {
-      if (python === undefined || !existsSync(python)) continue
-      const run = spawnSync(python, [join(import.meta.dirname, script), given], {
-        encoding: 'utf8',
-      })
-      const line = run.stdout.trim().split('\n').at(-1) ?? ''
-      if (run.status === 0) return JSON.parse(line) as PeerFigures
-      notes.push(`${script}: ${run.stderr.trim().split('\n').at(-1) ?? 'failed'}`)
+    return {
+      ...peer('xgrammar_excludes.py', given, { xgrammar_compile_ms: null, xgrammar_fill_us: null }),
+      ...peer('llguidance_excludes.py', given, {
+        llguidance_compile_ms: null,
+        llguidance_fill_us: null,
+        llguidance_fill_again_us: null,
+      }),
     }
-    return none
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
+function peer(script: string, given: string, none: PeerFigures): PeerFigures {
+  const root = resolve(import.meta.dirname, '../..')
+  const pythons = [
+    process.env['CHECKSTREAM_PYTHON'],
+    join(root, '.venv-vllm/bin/python'),
+    join(root, '.venv/bin/python'),
+  ]
+  for (const python of pythons) {
+    if (python === undefined || !existsSync(python)) continue
+    const run = spawnSync(python, [join(import.meta.dirname, script), given], { encoding: 'utf8' })
+    const line = run.stdout.trim().split('\n').at(-1) ?? ''
+    if (run.status === 0) return JSON.parse(line) as PeerFigures
+    notes.push(`${script}: ${run.stderr.trim().split('\n').at(-1) ?? 'failed'}`)
+  }
+  return none
+}
+
 const allPlugin = plugin(allProgram)
 const ownPlugin = plugin(program)
-const peers = {
-  ...peer('xgrammar_excludes.py', { xgrammar_compile_ms: null, xgrammar_fill_us: null }),
-  ...peer('llguidance_excludes.py', {
-    llguidance_compile_ms: null,
-    llguidance_fill_us: null,
-    llguidance_fill_again_us: null,
-  }),
-}
+const peers = measurePeers()
 const out = {
   vocabulary: name,
   phrases: phrases.length,
