@@ -241,7 +241,6 @@ function compileClassifier(
   return { op: 'any', of: [verdict, leaf(parts, { kind: 'pii', types, min })] }
 }
 
-/** Personal data is also found without a model. */
 /** A rule that must not let pass what was not judged cannot hold where nobody judges: it is refused. */
 function sayUnanswered(
   parts: TriggerParts,
@@ -249,20 +248,21 @@ function sayUnanswered(
   model: string,
   path: readonly (string | number)[],
 ): void {
-  const isUnknown = parts.classifiers?.has(model) === false
-  if (!isUnknown && !isSilent(parts, model)) return
+  if (isAnswered(parts, model)) return
+  const { classifiers, isClosed } = parts
   const what =
-    isUnknown && parts.classifiers !== undefined
-      ? `no classifier is called ${name}${suggestion(name, parts.classifiers)}`
+    classifiers?.has(model) === false
+      ? `no classifier is called ${name}${suggestion(name, classifiers)}`
       : `no model answers for ${name} here (classifiers.models)`
-  const hence = parts.isClosed
+  const hence = isClosed
     ? 'on_failure: closed asks that nothing passes unjudged; load a model, or write on_failure: open'
     : 'this condition never holds'
-  parts.say(parts.isClosed ? 'error' : 'warning', 'never-fires', path, `${what}: ${hence}`)
+  parts.say(isClosed ? 'error' : 'warning', 'never-fires', path, `${what}: ${hence}`)
 }
 
-const isSilent = ({ answered }: TriggerParts, model: string): boolean =>
-  model !== PII && answered?.has(model) === false
+/** Personal data is also found without a model. */
+const isAnswered = ({ classifiers, answered }: TriggerParts, model: string): boolean =>
+  classifiers?.has(model) !== false && (model === PII || answered?.has(model) !== false)
 
 function thresholdOf(
   parts: TriggerParts,
@@ -274,8 +274,7 @@ function thresholdOf(
   if (rate !== undefined) {
     const { told, ...bar } = rateBar(parts.calibration, trigger, model, rate)
     // That nobody is called so, or answers, was told.
-    const isTold = parts.classifiers?.has(model) === false || isSilent(parts, model)
-    if (told !== undefined && !isTold) {
+    if (told !== undefined && isAnswered(parts, model)) {
       parts.say(told.severity, 'threshold', [...path, 'false_positive_rate'], told.message)
     }
     return bar
