@@ -49,10 +49,12 @@ LIMITS = """## Limits
   are almost all written by a grammar of ours; the hard set is by the same authors with other sentence patterns, so
   real traffic will score lower. Calibrate on your own traffic before you enforce.
 - A plain imperative inside a tool result cannot be told from text alone; provenance rules are needed there.
-- `encoder`: the shipped weights are the mean of two: a run of {first} tokens, narrowed, and {tokens} tokens more
-  from there. Hate that is spelled in emoji (HatemojiBuild) stays hard for a model of this size.
-- A text's odds are those of its highest window divided by the number of windows. Long honest prompts still bind the
-  injection threshold: a site with short prompts should calibrate lower. One short attack in a long text weighs less.
+- `encoder`: the shipped weights are those of the version before this one (a run of 6 003 117 tokens, narrowed, and
+  2 000 731 more) plus 0.5 of what a run over injections and finance learnt from there ({orders} tokens) and 0.6 of what
+  a run over hate and abuse learnt ({hate} tokens). HatemojiBuild's adversarial pairs stay hard for a model of this size.
+- A text's odds are those of its highest window divided by the number of windows to the power 1.5. Long honest prompts
+  still bind the injection threshold: a site with short prompts should calibrate lower. One short attack in a long text
+  weighs less.
 - Self-harm was taught from written sentences only; treat that head as an aid, not as a safeguard.
 - Thresholds were chosen on the development sets listed here, so their false-positive figures are optimistic."""
 
@@ -81,11 +83,10 @@ def main() -> None:
         other = [f"{label} {row[key]}" for key, label in (("recall_at_1pct", "recall at 1 %"), ("group_spread", "spread of groups"), ("median_share_read_at_alarm", "share read at alarm")) if key in row]
         lines.append(f"| {name} | {row['rows']} | {row.get('auc', '')} | {cell('recall')} | {cell('false_positives')} | {'; '.join(other)} |")
     if kind == "encoder":
-        first = json.loads((HERE / "out/encoder-run.json").read_text())
-        run = json.loads((HERE / "out/encoder-more-run.json").read_text())
-        limits = LIMITS.replace("`encoder`: the", "The").replace("{tokens}", spaced(run["tokens"])).replace("{first}", spaced(first["tokens"]))
+        runs = {name: json.loads((HERE / f"out/{name}-run.json").read_text())["tokens"] for name in ("orders", "hate")}
+        limits = LIMITS.replace("`encoder`: the", "The").replace("{orders}", spaced(runs["orders"])).replace("{hate}", spaced(runs["hate"]))
     else:
-        limits = "\n".join(line for line in LIMITS.split("\n") if not line.startswith(("- `encoder`", "  from there.")))
+        limits = "\n".join(line for line in LIMITS.split("\n") if not line.startswith(("- `encoder`", "  2 000 731", "  a run over hate")))
     lines += ["", limits, "", "## Training data", "", f"{data['rows']} rows after cleaning and deduplication, without near copies of the development sets.", "", "| source | rows kept |", "| --- | --- |"]
     counts: dict[str, int] = {}
     for source, found in data["sources"].items():

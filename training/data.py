@@ -18,7 +18,7 @@ from pathlib import Path
 
 import devsets
 import sources
-from corpora import asks, benign, finance, injections, multilingual, people, persuasion, prompts, questions
+from corpora import asks, benign, finance, injections, multilingual, people, persuasion, prompts, questions, terse
 from corpora.grammar import distinct_ngrams
 from sources import ADVICE, BENIGN, HEADS, INJECTION, Labels, Row, toxic
 
@@ -80,6 +80,8 @@ def written(rng: random.Random, scale: float) -> Iterable[Row]:
         yield text, ADVICE if label else BENIGN, "our_finance"
     for text in benign.triggers(rng, n(2200)):
         yield text, BENIGN, "our_triggers"
+    for text in terse.rows(rng, n(3200)):
+        yield text, BENIGN, "our_terse"
     for text in asks.follow_ups(rng, n(2200)):
         yield text, BENIGN, "our_follow_ups"
     for text in asks.structured(rng, n(2000)):

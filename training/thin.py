@@ -51,6 +51,18 @@ def narrow_outputs(layer: nn.Linear, kept: torch.Tensor) -> None:
     layer.weight, layer.bias = nn.Parameter(layer.weight[kept].clone()), nn.Parameter(layer.bias[kept].clone())
 
 
+def cut(body: nn.Module, heads: int, inner: int) -> None:
+    """The shape that `thin` leaves, with the first heads and units of every layer; weights come afterwards."""
+    for layer in body.encoder.layer:
+        own, out, first, second = layer.attention.self, layer.attention.output.dense, layer.intermediate.dense, layer.output.dense
+        kept = torch.arange(heads * own.attention_head_size)
+        for part in (own.query, own.key, own.value):
+            narrow_outputs(part, kept)
+        narrow_outputs(first, torch.arange(inner))
+        out.weight, second.weight = nn.Parameter(out.weight[:, kept].clone()), nn.Parameter(second.weight[:, :inner].clone())
+        own.all_head_size, own.num_attention_heads = len(kept), heads
+
+
 def gram_of(values: list[torch.Tensor], batches: list[Batch]) -> torch.Tensor:
     width = values[0].shape[-1]
     gram = torch.zeros(width, width)

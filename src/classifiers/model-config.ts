@@ -31,8 +31,8 @@ export type ModelConfig =
       readonly overlapTokens: number
       /** File with names of emoji, for vocabularies that know none. */
       readonly emoji?: string
-      /** A text's odds are its best window's divided by the number of windows. */
-      readonly sharesOdds: boolean
+      /** A text's odds are its best window's divided by this power of the number of windows. */
+      readonly sharesOdds: number
     }
 
 const streamSchema = z.strictObject({
@@ -70,7 +70,7 @@ const hfSchema = z.object({
       window_tokens: z.int().min(8).max(8192),
       overlap_tokens: z.int().min(0),
       emoji: z.string().optional(),
-      share_odds: z.boolean().optional(),
+      share_odds: z.union([z.boolean(), z.number().min(0).max(4)]).optional(),
     })
     .optional(),
 })
@@ -119,7 +119,8 @@ function fromHuggingFace(config: z.infer<typeof hfSchema>): ModelConfig {
     activation: multi ? 'sigmoid' : 'softmax',
     windowTokens: window,
     overlapTokens: config.checkstream?.overlap_tokens ?? Math.floor(window / 4),
-    sharesOdds: config.checkstream?.share_odds ?? false,
+    // `true` is 1.
+    sharesOdds: Number(config.checkstream?.share_odds ?? 0),
     ...(config.checkstream?.emoji === undefined ? {} : { emoji: config.checkstream.emoji }),
   }
 }

@@ -26,16 +26,17 @@ export function probabilities(
 type Judged = { readonly start: number; readonly end: number; readonly values: Float32Array }
 
 /**
- * The highest probability of each label over all windows, and that window's span. `sharesOdds`: the
- * odds are divided by the number of windows, because the highest of many is high by chance alone
- * (Bonferroni), and a long honest prompt would be called an attack for its length.
+ * The highest probability of each label over all windows, and that window's span. Its odds are divided
+ * by the number of windows to the power `sharesOdds`, because the highest of many is high by chance
+ * alone (1: Bonferroni) and an honest prompt's windows err alike (above 1): a long one would be called
+ * an attack for its length.
  */
 export function bestOf(
   labels: readonly string[],
   windows: readonly Judged[],
-  sharesOdds = false,
+  sharesOdds = 0,
 ): Score[] {
-  const shares = sharesOdds ? Math.max(1, windows.length) : 1
+  const shares = Math.max(1, windows.length) ** sharesOdds
   return labels.map((label, k) => {
     let best: Score = { label, probability: 0, start: 0, end: 0 }
     for (const { start, end, values } of windows) {

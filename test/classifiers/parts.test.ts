@@ -122,10 +122,13 @@ describe('scores', () => {
       end: i + 1,
       values: Float32Array.of(p),
     }))
-    const [best] = bestOf(['a'], windows, true)
+    const [best] = bestOf(['a'], windows, 1)
     expect(best?.probability).toBeCloseTo(9 / 3 / (1 + 9 / 3), 5)
     expect(best?.start).toBe(1)
-    expect(bestOf(['a'], windows.slice(1, 2), true)[0]?.probability).toBeCloseTo(0.9, 5)
+    expect(bestOf(['a'], windows.slice(1, 2), 1)[0]?.probability).toBeCloseTo(0.9, 5)
+    const odds = 9 / 3 ** 1.5
+    expect(bestOf(['a'], windows, 1.5)[0]?.probability).toBeCloseTo(odds / (1 + odds), 5)
+    expect(bestOf(['a'], windows)[0]?.probability).toBeCloseTo(0.9, 5)
   })
 
   it('joins neighbouring words of one entity', () => {
@@ -303,6 +306,17 @@ describe('parseModelConfig', () => {
       'c',
     )
     expect(token.kind).toBe('token')
+  })
+
+  it('reads by which power of its windows a text is judged', () => {
+    const power = (share_odds?: unknown): unknown => {
+      const own = { window_tokens: 64, overlap_tokens: 8, share_odds }
+      const config = parseModelConfig({ checkstream: own }, 'c')
+      return config.kind === 'sequence' ? config.sharesOdds : undefined
+    }
+    expect([undefined, false, true, 1.5].map(power)).toEqual([0, 0, 1, 1.5])
+    expect(() => power(5)).toThrow(/c\.checkstream\.share_odds/)
+    expect(() => power('yes')).toThrow(/c\.checkstream\.share_odds/)
   })
 
   it('names what a stream config lacks', () => {

@@ -71,10 +71,10 @@ describe('the diff of shipped packs', () => {
   it.each<[string, string, string, string[]]>([
     [
       'fca-consumer-duty-strict',
-      'classifier: finance_regulatory, threshold: 0.95, false_positive_rate: 0.001 }',
+      'classifier: finance_regulatory, threshold: 0.97, false_positive_rate: 0.001 }',
       'classifier: finance_regulatory, min: 0.9, max: 0.99 }',
       [
-        '!stricter threshold personal-recommendation: finance_regulatory ≥ 0.95 (false positive rate 0.001, policy) → ≥ 0.9',
+        '!stricter threshold personal-recommendation: finance_regulatory ≥ 0.97 (false positive rate 0.001, policy) → ≥ 0.9',
         'looser threshold personal-recommendation: finance_regulatory ≤ 1 → ≤ 0.99',
       ],
     ],
