@@ -28,6 +28,7 @@ from torch import nn  # noqa: E402
 from transformers import AutoModel, AutoTokenizer  # noqa: E402
 
 import graph  # noqa: E402
+from evaluate import SHARE  # noqa: E402
 from sources import HEADS  # noqa: E402
 from text import clean  # noqa: E402
 from thin import cut, thin  # noqa: E402
@@ -276,7 +277,7 @@ def export(model: Encoder, folder: Path) -> None:
     config = {"model_type": "bert", "architectures": ["BertForSequenceClassification"], "hidden_size": 384, "num_hidden_layers": 6,
               "problem_type": "multi_label_classification", "max_position_embeddings": 512, "pad_token_id": 0, "vocab_size": 30522,
               "id2label": {str(i): h for i, h in enumerate(HEADS)}, "label2id": {h: i for i, h in enumerate(HEADS)},
-              "checkstream": {"window_tokens": MAX_TOKENS, "overlap_tokens": 32, "emoji": "emoji.json", "share_odds": 1.5}}
+              "checkstream": {"window_tokens": MAX_TOKENS, "overlap_tokens": 32, "emoji": "emoji.json", "share_odds": SHARE}}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 

@@ -20,7 +20,7 @@ from sources import HEADS
 HERE = Path(__file__).resolve().parent
 TOX, INJ, FIN, HARM, RISK = range(5)
 THREADS = 1
-# `share_odds` of the encoder's config.
+# `share_odds` of the encoder's config, which encoder.py writes.
 SHARE = 1.5
 # Development sets by head.
 USES = {

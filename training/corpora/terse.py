@@ -37,7 +37,7 @@ SLOTS: dict[str, list[str]] = {
 
 PATTERNS = [
     "{cut} {bit} from {src} [with|using|in] {lang}.", "{cut} {bit}[.| please.| and keep the rest.| but leave the order as it is.]", "[How do I|What's the shortest way to|Show me how to] {cut_l} {bit} [in|with|using] {lang}?", "Use {lang} to {cut_l} {bit}.", "{cut} {bit} in {doc}, then [count the words|number the lines|send me the result|check the spelling].", "{lang}: {cut_l} {bit}.",
-    "{form}: {q}?", "{order}: {q}?", "{order_c}. {q_c}?", "{q_c}? {form}[.|, please.]", "{q_c}? {order}.", "{form}, please: {q}?",
+    "{form}: {q}?", "{order}: {q}?", "{order}. {q_c}?", "{q_c}? {form}[.|, please.]", "{q_c}? {order}.", "{form}, please: {q}?",
     "[Quiz|Test|Question] me on {topic}, but [reveal|show|tell me|give away] {thing} {wait}.", "Don't [reveal|show|tell me|spoil] {thing} [yet|too early]; {wait} is fine.", "Hide {thing} and [show|reveal|print] it {wait}.", "[Stop|Pause|Wait], go back to [question three|the second hint|the first round] about {topic}.", "Start over with {topic}[.| and forget my score.| and skip the easy ones.]", "[Skip|Ignore|Leave out] the {topic} questions and [move on|go to the next round].",
     "[Be|Play] [a|the] {role} [now|for a minute|for this exercise] and [describe|talk about|sell me a book on] {topic}.", "You are the {role}[.|,| now:] [ask me|tell me] about {topic} [with a smile|in two sentences|politely].", "I'll be the {role}, you be the {role}. [Begin|You start|Go].", "Swap roles: I am the {role} [and you ask|who asks] about {topic}.", "Can you [play|be] my {role} so that I can practise [small talk|complaining|ordering|saying no]?",
     "How do I {act} on {dev}?", "{dev_c}: how can I {act}?", "The manual for {dev} says I can {act}. Where is the button?", "Is it safe to {act} on {dev}?", "Which key combination lets me {act} on {dev}?",
@@ -48,7 +48,6 @@ PATTERNS = [
 SLOTS["cut_l"] = [s[0].lower() + s[1:] for s in SLOTS["cut"]]
 for _key in ("q", "dev", "drama"):
     SLOTS[f"{_key}_c"] = [s[0].upper() + s[1:] for s in SLOTS[_key]]
-SLOTS["order_c"] = SLOTS["order"]
 
 
 def rows(rng: random.Random, count: int) -> list[str]:
